@@ -1,0 +1,15 @@
+"""Where Bitget is and how fast its clock runs."""
+
+import msgspec
+
+
+class VenueConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """URLs empty: the simulator of this installation if the profile has one, else the real venue.
+
+    A profile without a simulator must name the URLs itself: never a silent fall-back.
+    """
+
+    rest_url: str = ""  # https://api.bitget.com
+    ws_url: str = ""  # wss://ws.bitget.com/v2/ws/public
+    requests_per_second_max: int = 20  # of the venue's clock, per endpoint and IP
+    product_type: str = "USDT-FUTURES"

@@ -1,0 +1,160 @@
+"""The topic catalogue: every topic, its key, events, partitions, retention and writers.
+
+A topic that isn't here is an error. `{g}` in a name stands for a granularity.
+"""
+
+import msgspec
+
+from chandler.core import events as ev
+from chandler.core.granularity import DAY_MS, INTERVAL_MS
+
+SYMBOL_PARTITIONS_DEFAULT = 8
+FOR_EVER = -1
+
+
+class Topic(msgspec.Struct, frozen=True, kw_only=True):
+    """One topic as it has to be on the cluster."""
+
+    name: str  # without the installation's prefix
+    key: str  # what the key is
+    events: tuple[type[ev.Event], ...]  # () for a stage's state
+    writers: tuple[str, ...]  # service names; ("all",) for any
+    doc: str
+    partitions: int | None = None  # None: as many as all topics keyed by symbol
+    compacted: bool = False
+    retention_ms: int = FOR_EVER
+
+
+def _by_granularity(
+    stem: str, events: tuple[type[ev.Event], ...], writer: str, doc: str, retention_ms: int
+) -> list[Topic]:
+    return [
+        Topic(
+            name=f"{stem}.{granularity}",
+            key="symbol",
+            events=events,
+            writers=(writer,),
+            doc=doc,
+            retention_ms=retention_ms,
+        )
+        for granularity in INTERVAL_MS
+    ]
+
+
+def _state(service: str) -> Topic:
+    return Topic(
+        name=f"state.{service}",
+        key="state key, or @offsets",
+        events=(),
+        writers=(service,),
+        doc=f"state and input offsets of {service}",
+        compacted=True,
+    )
+
+
+TOPICS: tuple[Topic, ...] = (
+    *_by_granularity(
+        "candles", (ev.CandleSealed, ev.CandleMissing), "ingest", "sealed candles", FOR_EVER
+    ),
+    Topic(
+        name="candles.last",
+        key="symbol|granularity",
+        events=(ev.CandlesOut,),
+        writers=("ingest",),
+        doc="what is out, so that a restarted ingest never repeats",
+        compacted=True,
+    ),
+    Topic(
+        name="candles.corrections",
+        key="symbol",
+        events=(ev.CandleCorrected,),
+        writers=("ingest",),
+        doc="what the venue changed afterwards; no fold reads it",
+    ),
+    Topic(
+        name="instruments",
+        key="symbol",
+        events=(ev.Instrument,),
+        writers=("ingest",),
+        doc="steps, sizes, fees",
+        compacted=True,
+    ),
+    Topic(
+        name="funding",
+        key="symbol",
+        events=(ev.FundingRate,),
+        writers=("ingest",),
+        doc="funding rates",
+    ),
+    Topic(
+        name="configs",
+        key="hash",
+        events=(ev.ConfigRecorded,),
+        writers=("all",),
+        doc="the text behind each configuration hash",
+    ),
+    Topic(
+        name="tickers",
+        key="symbol",
+        events=(ev.Ticker,),
+        writers=("ingest",),
+        doc="last prices at event time",
+        retention_ms=7 * DAY_MS,
+    ),
+    *_by_granularity(
+        "indicators", (ev.IndicatorRow,), "indicators", "one row per candle", 7 * DAY_MS
+    ),
+    _state("indicators"),
+    Topic(
+        name="matrix",
+        key="symbol",
+        events=(ev.MatrixRow,),
+        writers=("signals",),
+        doc="notes by engine and evaluator, one record per evaluated close",
+        retention_ms=7 * DAY_MS,
+    ),
+    _state("signals"),
+    Topic(
+        name="signals",
+        key="symbol",
+        events=(ev.Signal,),
+        writers=("signals",),
+        doc="engines' signals, every one",
+    ),
+    Topic(
+        name="market",
+        key="window",
+        events=(ev.MarketView,),
+        writers=("market",),
+        doc="movers, breadth, leaders, volatility ranks",
+        partitions=1,
+        retention_ms=DAY_MS,
+    ),
+    Topic(
+        name="infra",
+        key="service",
+        events=(ev.InfraEvent,),
+        writers=("all",),
+        doc="what happened to services",
+        partitions=1,
+        retention_ms=30 * DAY_MS,
+    ),
+    Topic(
+        name="dead-letters",
+        key="source",
+        events=(ev.DeadLetter,),
+        writers=("all",),
+        doc="what could not be read",
+        partitions=1,
+        retention_ms=30 * DAY_MS,
+    ),
+)
+
+BY_NAME: dict[str, Topic] = {topic.name: topic for topic in TOPICS}
+
+
+def topic(name: str) -> Topic:
+    """The topic called `name`; KeyError says that the catalogue lacks it."""
+    if name not in BY_NAME:
+        raise KeyError(f"topic {name!r} is not in the catalogue (chandler.streams.catalogue)")
+    return BY_NAME[name]

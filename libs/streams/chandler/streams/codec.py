@@ -1,0 +1,78 @@
+"""Events to bytes and back, strictly: a schema newer than this code is told from rubbish."""
+
+from functools import cache
+from typing import Any
+
+import msgspec
+
+from chandler.core.events import Event
+from chandler.streams.catalogue import topic
+
+_encoder = msgspec.json.Encoder()
+
+
+class UndecodableError(Exception):
+    """The bytes are no event of this topic: a dead letter."""
+
+
+class NewerSchemaError(Exception):
+    """The event was written by newer code than this: the service must stop, not guess."""
+
+
+class _Header(msgspec.Struct):
+    type: str = ""
+    v: int = 0
+
+
+_header = msgspec.json.Decoder(_Header)
+
+
+@cache
+def _decoder(topic_name: str) -> msgspec.json.Decoder[Any]:
+    events = topic(topic_name).events
+    union: Any = events[0]
+    for event in events[1:]:
+        union = union | event
+    return msgspec.json.Decoder(union)
+
+
+@cache
+def _versions(topic_name: str) -> dict[str, int]:
+    return {event.__name__: event.version for event in topic(topic_name).events}
+
+
+def encode(event: Event) -> bytes:
+    """JSON with sorted struct fields in declaration order: equal events give equal bytes."""
+    return _encoder.encode(event)
+
+
+def decode(topic_name: str, raw: bytes | None) -> Event:
+    """The event in `raw`; UndecodableError or NewerSchemaError says why there is none."""
+    if raw is None:
+        raise UndecodableError(f"{topic_name}: a record without a value")
+    try:
+        event: Event = _decoder(topic_name).decode(raw)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise _explained(topic_name, raw, error) from None
+    if event.v > type(event).version:
+        raise NewerSchemaError(_newer(topic_name, type(event).__name__, event.v))
+    return event
+
+
+def _explained(topic_name: str, raw: bytes, error: Exception) -> Exception:
+    try:
+        header = _header.decode(raw)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return UndecodableError(f"{topic_name}: not an event: {error}")
+    known = _versions(topic_name)
+    if header.type in known and header.v > known[header.type]:
+        return NewerSchemaError(_newer(topic_name, header.type, header.v))
+    return UndecodableError(f"{topic_name}: {header.type or 'no type'}: {error}")
+
+
+def _newer(topic_name: str, name: str, version: int) -> str:
+    known = _versions(topic_name)[name]
+    return (
+        f"topic {topic_name} holds {name} of schema {version}, this code knows up to {known}: "
+        "update this service before it reads on"
+    )
