@@ -21,7 +21,7 @@ class EngineConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     long_threshold: float = 0.4  # weighted note at or above it: long
     short_threshold: float = -0.4  # at or below it: short
     cooldown: int = 3  # base candles after a signal in which no other one is given
-    sides: list[Side] = ["long", "short"]
+    sides: tuple[Side, ...] = ("long", "short")
     symbols: list[str] = []  # empty: all
     freshness_s: int = 120  # a signal older than this at the executor is not acted on
     stop_atr: float = 0.0  # stop's distance in ATR(14) of the base; 0: none

@@ -37,11 +37,12 @@ def connection(installation: Installation) -> dict[str, Any]:
 
 def _ssl_context(installation: Installation) -> ssl.SSLContext:
     security = installation.security
-    return create_ssl_context(
+    context: ssl.SSLContext = create_ssl_context(
         cafile=security.ca_file or None,
         certfile=security.cert_file or None,
         keyfile=security.key_file or None,
     )
+    return context
 
 
 def _password(path: str) -> str:
