@@ -7,27 +7,11 @@ from typing import Literal
 
 import msgspec
 
+from chandler.streams.health import Health as Health
+from chandler.streams.metrics import Metric as Metric
+from chandler.streams.metrics import Metrics as Metrics
 from chandler.streams.settings import Installation
 from services.profile import Profile
-
-
-class Metric(msgspec.Struct, frozen=True, kw_only=True):
-    """A Prometheus metric that a service exports."""
-
-    name: str  # chandler_<service>_…
-    kind: Literal["counter", "gauge", "histogram"]
-    doc: str
-    labels: tuple[str, ...] = ()
-
-
-class Health:
-    """What /readyz, /healthz and `status` say of this instance."""
-
-    def __init__(self) -> None:
-        self.ready = False
-        self.state = "starting"  # one or two words for people
-        self.lag = 0  # records between what was taken and the end of the inputs
-        self.age_s = 0.0  # wall seconds since the newest record that was taken
 
 
 class Context(msgspec.Struct, frozen=True, kw_only=True):
@@ -40,6 +24,8 @@ class Context(msgspec.Struct, frozen=True, kw_only=True):
     health: Health
     log: logging.Logger
     code: str  # hash of the installed core and strategies
+    metrics: Metrics = msgspec.field(default_factory=Metrics)  # of the declaration; a test's drops
+    instance: int = 0  # which of several workers of a scalable service, from 0
 
 
 class Service(msgspec.Struct, frozen=True, kw_only=True):

@@ -1,6 +1,7 @@
 """The profile: which venue, which symbols, which engines. Shareable, never holds a secret.
 
 Three layers: plug-ins' defaults, the profile's TOML (it may extend another), the installation.
+The layers themselves are read and merged in services/layers.py.
 """
 
 from typing import Literal

@@ -1,20 +1,33 @@
-"""An engine: evaluators with weights, thresholds and a cool-down, on one base granularity."""
+"""An engine: evaluators with weights, thresholds and a cool-down, on one base granularity.
+
+What a plug-in ships, what a profile changes of it, and both resolved into what decides.
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
+from chandler.core.evaluator import Evaluator, PluginError
 from chandler.core.events import Side
+from chandler.core.granularity import Granularity, by_length, interval_ms, parse_granularity
+from chandler.core.hashing import canonical, digest
+from chandler.core.indicators.spec import Indicator
+
+STOP_ATR = "atr(14)"  # what stop_atr and target_atr count in
 
 
 class EvaluatorConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One evaluator inside an engine."""
 
-    weight: float = 1.0
+    weight: float = 1.0  # 0 leaves it out
     required: bool = False  # an absent note of it blocks the engine's signal
     set: dict[str, float] = {}  # tunables that differ from their defaults
 
 
 class EngineConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A whole engine; in a profile each field overrides what the plug-in ships."""
+    """A whole engine, as a plug-in ships it."""
 
     granularity: str = "5m"
     evaluators: dict[str, EvaluatorConfig] = {}
@@ -27,3 +40,218 @@ class EngineConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     stop_atr: float = 0.0  # stop's distance in ATR(14) of the base; 0: none
     target_atr: list[float] = []  # targets' distances in ATR(14)
     enabled: bool = True
+
+
+class EvaluatorOverride(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What a profile changes of one evaluator; see EvaluatorConfig."""
+
+    weight: float | UnsetType = UNSET
+    required: bool | UnsetType = UNSET
+    set: dict[str, float] = {}
+
+
+class EngineOverride(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What a profile changes of a shipped engine, or all of a new one; see EngineConfig."""
+
+    granularity: str | UnsetType = UNSET
+    evaluators: dict[str, EvaluatorOverride] = {}
+    long_threshold: float | UnsetType = UNSET
+    short_threshold: float | UnsetType = UNSET
+    cooldown: int | UnsetType = UNSET
+    sides: tuple[Side, ...] | UnsetType = UNSET
+    symbols: list[str] | UnsetType = UNSET
+    freshness_s: int | UnsetType = UNSET
+    stop_atr: float | UnsetType = UNSET
+    target_atr: list[float] | UnsetType = UNSET
+    enabled: bool | UnsetType = UNSET
+
+
+class Engine(msgspec.Struct, frozen=True, kw_only=True):
+    """An engine as a plug-in ships it."""
+
+    name: str
+    version: str
+    doc: str
+    config: EngineConfig
+
+
+class ResolvedEvaluator(msgspec.Struct, frozen=True, kw_only=True):
+    """An evaluator inside a resolved engine, with every tunable's value."""
+
+    evaluator: Evaluator
+    weight: float
+    required: bool
+    tunables: dict[str, float]
+
+
+class ResolvedEngine(msgspec.Struct, frozen=True, kw_only=True):
+    """An engine that can decide: every name looked up, every number checked."""
+
+    name: str
+    version: str
+    granularity: Granularity
+    evaluators: tuple[ResolvedEvaluator, ...]  # by name
+    config: EngineConfig
+    text: str  # canonical JSON of all that its decisions depend on, but the code
+    hash: str  # of that text
+
+    def inputs(self) -> dict[Granularity, list[Indicator]]:
+        """The indicators that it reads, by granularity, the base first."""
+        found: dict[Granularity, dict[str, Indicator]] = {self.granularity: {}}
+        if self.config.stop_atr > 0 or self.config.target_atr:
+            from chandler.core.indicators import Atr
+
+            found[self.granularity][STOP_ATR] = Atr(14)
+        for resolved in self.evaluators:
+            for indicator in resolved.evaluator.inputs.values():
+                found.setdefault(indicator.on or self.granularity, {})[indicator.key] = indicator
+        return {granularity: list(by_key.values()) for granularity, by_key in found.items()}
+
+
+def overridden(config: EngineConfig, override: EngineOverride) -> EngineConfig:
+    """`config` with the fields that the profile sets; evaluators are merged one by one."""
+    changes = {
+        field: value
+        for field in EngineOverride.__struct_fields__
+        if field != "evaluators" and (value := getattr(override, field)) is not UNSET
+    }
+    evaluators = dict(config.evaluators)
+    for name, change in override.evaluators.items():
+        shipped = evaluators.get(name, EvaluatorConfig())
+        evaluators[name] = EvaluatorConfig(
+            weight=shipped.weight if change.weight is UNSET else change.weight,
+            required=shipped.required if change.required is UNSET else change.required,
+            set={**shipped.set, **change.set},
+        )
+    return msgspec.structs.replace(config, evaluators=evaluators, **changes)
+
+
+def resolve(
+    name: str, version: str, config: EngineConfig, evaluators: Mapping[str, Evaluator]
+) -> ResolvedEngine:
+    """The engine ready to decide; PluginError says in one line what is wrong with it."""
+    try:
+        granularity = parse_granularity(config.granularity)
+    except ValueError as error:
+        raise PluginError(f"engine {name}: {error}") from None
+    _check_numbers(name, config)
+    chosen = tuple(
+        _resolve_evaluator(name, each, config.evaluators[each], evaluators)
+        for each in sorted(config.evaluators)
+        if config.evaluators[each].weight != 0
+    )
+    if not chosen:
+        raise PluginError(f"engine {name}: it has no evaluators, name one with a weight above 0")
+    _check_granularities(name, granularity, chosen)
+    text = canonical(_decisive(name, version, config, chosen))
+    return ResolvedEngine(
+        name=name,
+        version=version,
+        granularity=granularity,
+        evaluators=chosen,
+        config=config,
+        text=text,
+        hash=digest(text),
+    )
+
+
+def indicators_of(engines: Iterable[ResolvedEngine]) -> dict[Granularity, list[Indicator]]:
+    """All that the engines read: granularities shortest first, indicators by key."""
+    found: dict[Granularity, dict[str, Indicator]] = {}
+    for engine in engines:
+        for granularity, indicators in engine.inputs().items():
+            by_key = found.setdefault(granularity, {})
+            for indicator in indicators:
+                other = by_key.setdefault(indicator.key, indicator)
+                if other.step is not indicator.step:
+                    raise PluginError(
+                        f"engine {engine.name}: two different indicators are called "
+                        f"{indicator.key}, rename the plug-in's own"
+                    )
+    return {
+        granularity: [found[granularity][key] for key in sorted(found[granularity])]
+        for granularity in by_length(set(found))
+    }
+
+
+def _resolve_evaluator(
+    engine: str, name: str, config: EvaluatorConfig, evaluators: Mapping[str, Evaluator]
+) -> ResolvedEvaluator:
+    if name not in evaluators:
+        known = " ".join(sorted(evaluators)) or "none"
+        raise PluginError(f"engine {engine}: unknown evaluator {name!r}: there are {known}")
+    evaluator = evaluators[name]
+    if config.weight < 0:
+        raise PluginError(
+            f"engine {engine}: weight {config.weight:g} of {name}: expected 0 or more"
+        )
+    for tunable, value in config.set.items():
+        if tunable not in evaluator.tunables:
+            known = " ".join(evaluator.tunables) or "none"
+            raise PluginError(
+                f"engine {engine}: {name} has no tunable {tunable!r}: there are {known}"
+            )
+        tuning = evaluator.tunables[tunable]
+        if not tuning.low <= value <= tuning.high:
+            raise PluginError(
+                f"engine {engine}: {name}.{tunable} is {value:g}: "
+                f"expected {tuning.low:g} to {tuning.high:g}"
+            )
+    defaults = {tunable: tuning.default for tunable, tuning in evaluator.tunables.items()}
+    changed = {tunable: float(value) for tunable, value in config.set.items()}
+    return ResolvedEvaluator(
+        evaluator=evaluator,
+        weight=float(config.weight),
+        required=config.required,
+        tunables={**defaults, **changed},
+    )
+
+
+def _check_numbers(name: str, config: EngineConfig) -> None:
+    rules = (
+        (0 < config.long_threshold <= 1, "long_threshold", "above 0, at most 1"),
+        (-1 <= config.short_threshold < 0, "short_threshold", "below 0, at least -1"),
+        (config.cooldown >= 0, "cooldown", "0 or more"),
+        (config.freshness_s > 0, "freshness_s", "above 0"),
+        (config.stop_atr >= 0, "stop_atr", "0 or more"),
+        (all(each > 0 for each in config.target_atr), "target_atr", "all above 0"),
+        (set(config.sides) <= {"long", "short"} and config.sides, "sides", "long, short or both"),
+    )
+    for holds, field, expected in rules:
+        if not holds:
+            found = getattr(config, field)
+            raise PluginError(f"engine {name}: {field} is {found}: expected {expected}")
+
+
+def _check_granularities(
+    name: str, base: Granularity, chosen: tuple[ResolvedEvaluator, ...]
+) -> None:
+    for resolved in chosen:
+        for parameter, indicator in resolved.evaluator.inputs.items():
+            on = indicator.on or base
+            if interval_ms(on) < interval_ms(base):
+                raise PluginError(
+                    f"engine {name}: {resolved.evaluator.name} reads {parameter} on {on}, shorter "
+                    f"than the engine's {base}: expected {base} or longer"
+                )
+
+
+def _decisive(
+    name: str, version: str, config: EngineConfig, chosen: tuple[ResolvedEvaluator, ...]
+) -> dict[str, Any]:
+    fields = msgspec.to_builtins(config)
+    del fields["enabled"]
+    fields["evaluators"] = {
+        each.evaluator.name: {
+            "version": each.evaluator.version,
+            "weight": each.weight,
+            "required": each.required,
+            "set": each.tunables,
+            "reads": {
+                parameter: f"{indicator.key}@{indicator.on or config.granularity}"
+                for parameter, indicator in each.evaluator.inputs.items()
+            },
+        }
+        for each in chosen
+    }
+    return {"name": name, "version": version, **fields}

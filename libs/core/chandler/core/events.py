@@ -4,7 +4,7 @@
 (DESIGN.md §5.9): the venue's time for ticks, the close for candles and what derives from them.
 """
 
-from typing import ClassVar, Literal, NewType
+from typing import ClassVar, Literal, NewType, Protocol, cast
 
 import msgspec
 
@@ -237,7 +237,7 @@ class MarketView(Event, frozen=True, kw_only=True):
     movers_up: list[tuple[Symbol, float]]  # change over the window, fraction
     movers_down: list[tuple[Symbol, float]]
     leaders: list[tuple[Symbol, float]]  # quote volume over the window
-    volatility: list[tuple[Symbol, float]]  # standard deviation of 5m returns, ranked
+    volatility: list[tuple[Symbol, float]]  # standard deviation of 5m returns about 0
     up: float  # share of symbols that rose
     down: float
     above_ema: float  # share above their EMA(50)
@@ -275,3 +275,15 @@ class InfraEvent(Event, frozen=True, kw_only=True):
 
 
 Candle = CandleSealed | CandleMissing
+
+
+class Timed(Protocol):
+    """An event with a time of its own."""
+
+    @property
+    def at(self) -> int: ...
+
+
+def event_at(event: Event) -> int:
+    """The event's time, ms; only for events that have one."""
+    return cast(Timed, event).at

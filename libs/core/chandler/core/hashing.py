@@ -3,6 +3,8 @@
 import base64
 import hashlib
 
+import msgspec
+
 
 def digest(*parts: str | bytes) -> str:
     """26 characters of [a-z2-7] for the parts in order; unambiguous (each part is length-prefixed).
@@ -15,3 +17,13 @@ def digest(*parts: str | bytes) -> str:
         hasher.update(len(raw).to_bytes(4, "big"))
         hasher.update(raw)
     return base64.b32encode(hasher.digest()).decode().lower()[:26]
+
+
+def canonical(value: object) -> str:
+    """The one JSON text of a configuration: keys sorted, no spaces."""
+    return msgspec.json.encode(value, order="deterministic").decode()
+
+
+def config_hash(value: object) -> str:
+    """The hash under which a configuration's text is recorded in topic `configs`."""
+    return digest(canonical(value))

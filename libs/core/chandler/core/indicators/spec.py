@@ -24,7 +24,7 @@ class Bars(NamedTuple):
     volume: Sequence[float]  # base coin
 
 
-class Indicator(msgspec.Struct, frozen=True, kw_only=True):
+class Indicator(msgspec.Struct, frozen=True, kw_only=True, cache_hash=True):
     """An indicator with its parameters, as an evaluator asks for it.
 
     `step(state, bars, i, *params)` takes in bar i (it may look back `lookback` bars from i, and
@@ -40,6 +40,7 @@ class Indicator(msgspec.Struct, frozen=True, kw_only=True):
     value: Callable[..., Any]
     lookback: int = 0  # bars before the current one that step reads
     fields: tuple[str, ...] = ()
+    record: Any = None  # the NamedTuple class that value returns, where there are fields
     on: Granularity | None = None  # None: the engine's base granularity
 
     @property

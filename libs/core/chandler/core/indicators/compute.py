@@ -1,0 +1,153 @@
+"""Computes a list of indicators over one symbol's candles of one granularity, candle by candle.
+
+What the live stage runs. Knows nothing of topics; `advance` is pure.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from functools import cache
+from typing import Any
+
+import msgspec
+
+from chandler.core.events import CandleSealed
+from chandler.core.indicators.spec import Bars, Indicator
+
+PRICE_MAX = 1e30  # quote coin; with it no sum or square in a state can overflow
+VOLUME_MAX = 1e30  # base coin
+
+
+class Series(msgspec.Struct, frozen=True):
+    """The bars that the indicators may look back on, and each indicator's state."""
+
+    bars: Bars  # the newest ones, at most the largest lookback + 1
+    states: dict[str, Any]  # indicator key → its state: a NamedTuple, or as decoded from JSON
+    open_ms: int | None = None  # of the newest candle; None before the first
+
+
+def start(indicators: Sequence[Indicator]) -> Series:
+    """Before the first candle."""
+    return Series(Bars([], [], [], [], [], []), {one.key: one.start for one in indicators})
+
+
+def advance(indicators: Sequence[Indicator], series: Series, candle: CandleSealed) -> Series:
+    """The series with the candle taken in; ValueError if it is impossible or not newer.
+
+    An indicator that the series doesn't hold starts with this candle; one that isn't asked for
+    any more is dropped. A state that came out of JSON is thawed.
+    """
+    _check(series, candle)
+    keep = max([one.lookback for one in indicators], default=0)
+    cut = len(series.bars.close) - keep
+    bars = series.bars
+    if cut > 0:
+        bars = Bars(
+            bars.open_ms[cut:],
+            bars.open[cut:],
+            bars.high[cut:],
+            bars.low[cut:],
+            bars.close[cut:],
+            bars.volume[cut:],
+        )
+    bars = Bars(
+        [*bars.open_ms, candle.open_ms],
+        [*bars.open, candle.open],
+        [*bars.high, candle.high],
+        [*bars.low, candle.low],
+        [*bars.close, candle.close],
+        [*bars.volume, candle.volume],
+    )
+    newest = len(bars.close) - 1
+    states = {}
+    for one in indicators:
+        key = _key(one)
+        state = series.states.get(key, one.start)
+        if type(state) is list:
+            state = _thawed(one.start, state)
+        states[key] = one.step(state, bars, newest, *one.params)
+    return Series(bars, states, candle.open_ms)
+
+
+def values(indicators: Sequence[Indicator], series: Series) -> dict[str, float]:
+    """All values as one flat row: "rsi(14)", "macd(12,26,9).signal".
+
+    What isn't ready, or isn't finite, is absent.
+    """
+    row: dict[str, float] = {}
+    for one in indicators:
+        key = _key(one)
+        state = series.states.get(key, one.start)
+        if type(state) is list:
+            state = _thawed(one.start, state)
+        if not one.ready(state, *one.params):
+            continue
+        value = one.value(state, *one.params)
+        if not one.fields:
+            if math.isfinite(value):
+                row[key] = value
+            continue
+        for name, number in zip(_field_keys(one), value, strict=True):
+            if math.isfinite(number):
+                row[name] = number
+    return row
+
+
+def argument(indicator: Indicator, values: Mapping[str, float]) -> Any:
+    """What an evaluator receives, out of a flat row: a float or the indicator's NamedTuple.
+
+    None where it, or one of its fields, is absent.
+    """
+    if not indicator.fields:
+        return values.get(_key(indicator))
+    numbers = [values.get(key) for key in _field_keys(indicator)]
+    if None in numbers:
+        return None
+    return indicator.record(*numbers)
+
+
+def thaw(indicators: Sequence[Indicator], series: Series) -> Series:
+    """A series that came out of JSON, with its states as NamedTuples again."""
+    states = {}
+    for one in indicators:
+        key = _key(one)
+        if key in series.states:
+            states[key] = _thawed(one.start, series.states[key])
+    return Series(series.bars, states, series.open_ms)
+
+
+def _thawed(shape: Any, plain: Any) -> Any:
+    """`plain` in the types of `shape`; ValueError where they can't be the same thing."""
+    if isinstance(shape, tuple):
+        if len(plain) != len(shape):
+            raise ValueError(f"a state of {len(plain)} parts, expected {len(shape)}: {shape!r}")
+        parts = (_thawed(a, b) for a, b in zip(shape, plain, strict=True))
+        return type(shape)(*parts) if hasattr(shape, "_fields") else tuple(parts)
+    if type(plain) is not type(shape):
+        raise ValueError(f"a state with {plain!r}, expected a {type(shape).__name__}")
+    return plain
+
+
+def _check(series: Series, candle: CandleSealed) -> None:
+    if series.open_ms is not None and candle.open_ms <= series.open_ms:
+        raise ValueError(f"expected a candle after {series.open_ms}, found {candle.open_ms}")
+    # False for NaN too.
+    if not (
+        0.0 < candle.low <= candle.high <= PRICE_MAX
+        and candle.low <= candle.open <= candle.high
+        and candle.low <= candle.close <= candle.high
+        and 0.0 <= candle.volume <= VOLUME_MAX
+    ):
+        raise ValueError(
+            f"impossible candle: open {candle.open} high {candle.high} low {candle.low} "
+            f"close {candle.close} volume {candle.volume}"
+        )
+
+
+@cache
+def _key(indicator: Indicator) -> str:
+    return indicator.key
+
+
+@cache
+def _field_keys(indicator: Indicator) -> tuple[str, ...]:
+    return tuple(f"{indicator.key}.{field}" for field in indicator.fields)

@@ -1,0 +1,247 @@
+"""One partition of a stage: takes events in order of event time, commits outputs, state, offsets.
+
+A lane owns the transactional producer of its partition; starting it fences every older owner.
+"""
+
+import asyncio
+import time
+from collections import deque
+from typing import Any, Generic, NamedTuple, Protocol, TypeVar
+
+import msgspec
+from aiokafka import AIOKafkaProducer
+
+from chandler.core.events import DeadLetter, Event, event_at
+from chandler.core.stage import HoleError, Output, Stage
+from chandler.streams.clients import topic_name
+from chandler.streams.codec import UndecodableError, decode, encode
+from chandler.streams.exact.restore import OFFSETS_KEY, Offsets, Restored
+from chandler.streams.settings import Installation
+
+S = TypeVar("S")
+
+BATCH_MAX = 500  # records in one transaction
+RAW_BYTES_MAX = 4_096  # of a dead letter
+
+_encode_state = msgspec.json.Encoder().encode
+
+
+class Observer(Protocol):
+    """Where a lane reports what it does."""
+
+    def committed(self, records: int, outputs: int, seconds: float) -> None: ...
+
+    def dead_letter(self, letter: DeadLetter) -> None: ...
+
+    def restarted(self, cause: str) -> None: ...
+
+
+class Taken(NamedTuple):
+    """A fetched record, decoded; `event` is None where it couldn't be."""
+
+    topic: str  # catalogue name
+    partition: int
+    offset: int
+    timestamp_ms: int
+    event: Event | None
+    at: int  # event time; of an undecodable record that of the one before it
+    fault: str
+    raw: bytes
+
+
+class Lane(Generic[S]):
+    """The state, buffers and producer of one partition."""
+
+    def __init__(
+        self,
+        stage: Stage[S],
+        installation: Installation,
+        partition: int,
+        producer: AIOKafkaProducer,
+        restored: Restored,
+        reach_ms: dict[str, int],
+        ahead_max_ms: int,
+        observer: Observer,
+    ) -> None:
+        self.partition = partition
+        self.producer = producer
+        self._stage = stage
+        self._installation = installation
+        self._reach_ms = reach_ms
+        self._ahead_max_ms = ahead_max_ms
+        self._observer = observer
+        self._raw_states = restored.states
+        self._states: dict[str, S] = {}
+        self._next = {topic: restored.offsets.next.get(topic, -1) for topic in reach_ms}
+        self._first_at = restored.offsets.first_at
+        self._last_at = dict(restored.offsets.last_at)
+        self._buffers: dict[str, deque[Taken]] = {topic: deque() for topic in reach_ms}
+        self.newest_timestamp_ms = 0
+        self.turn = asyncio.Lock()  # held during a transaction
+
+    def next_offset(self, topic: str) -> int:
+        """The offset to read next; -1 where nothing was ever taken."""
+        return self._next[topic]
+
+    def buffered(self, topic: str) -> int:
+        return len(self._buffers[topic])
+
+    def feed(self, topic: str, records: list[Any]) -> None:
+        """Takes fetched records into the buffer of their topic. NewerSchemaError goes through."""
+        buffer = self._buffers[topic]
+        last_at = buffer[-1].at if buffer else self._last_at.get(topic, 0)
+        for record in records:
+            event: Event | None = None
+            fault = ""
+            try:
+                event = decode(topic, record.value)
+                last_at = event_at(event)
+            except UndecodableError as error:
+                fault = str(error)
+            buffer.append(
+                Taken(
+                    topic,
+                    record.partition,
+                    record.offset,
+                    record.timestamp,
+                    event,
+                    last_at,
+                    fault,
+                    record.value or b"",
+                )
+            )
+
+    def clear(self) -> None:
+        """Forgets what was fetched and not taken."""
+        for buffer in self._buffers.values():
+            buffer.clear()
+
+    def blocked(self) -> set[str]:
+        """Inputs whose next record runs further ahead of the others than is allowed."""
+        return {
+            topic for topic, buffer in self._buffers.items() if buffer and not self._may(buffer[0])
+        }
+
+    def _may(self, taken: Taken) -> bool:
+        if self._first_at < 0:
+            return True
+        for topic, reach in self._reach_ms.items():
+            if topic == taken.topic:
+                continue
+            heads = self._buffers[topic]
+            seen = heads[0].at if heads else self._last_at.get(topic, self._first_at)
+            if taken.at > seen + reach + self._ahead_max_ms:
+                return False
+        return True
+
+    def _take(self) -> Taken | None:
+        """The next record: the earliest event time, the longest granularity first."""
+        heads = [
+            (buffer[0].at, -self._reach_ms[topic], topic)
+            for topic, buffer in self._buffers.items()
+            if buffer
+        ]
+        for _, _, topic in sorted(heads):
+            buffer = self._buffers[topic]
+            if self._may(buffer[0]):
+                return buffer.popleft()
+        return None
+
+    async def run_once(self) -> int:
+        """One transaction over what may be taken now; how many records it took.
+
+        Any error leaves the lane unusable: close it and restore. HoleError: what came before the
+        hole is committed, the record itself is not taken.
+        """
+        started = time.perf_counter()
+        outputs: list[tuple[Output, Taken]] = []
+        dirty: dict[str, S] = {}
+        hole: HoleError | None = None
+        count = 0
+        while count < BATCH_MAX:
+            taken = self._take()
+            if taken is None:
+                break
+            try:
+                self._fold(taken, dirty, outputs)
+            except HoleError as error:
+                hole = error
+                break
+            self._passed(taken)
+            count += 1
+        if count:
+            await self._commit(dirty, outputs)
+            self._states.update(dirty)
+            self._observer.committed(count, len(outputs), time.perf_counter() - started)
+        if hole is not None:
+            raise hole
+        return count
+
+    def _passed(self, taken: Taken) -> None:
+        self._next[taken.topic] = taken.offset + 1
+        self._last_at[taken.topic] = taken.at
+        self.newest_timestamp_ms = max(self.newest_timestamp_ms, taken.timestamp_ms)
+        if self._first_at < 0:
+            self._first_at = taken.at
+
+    def _fold(self, taken: Taken, dirty: dict[str, S], outputs: list[tuple[Output, Taken]]) -> None:
+        if taken.event is None:
+            outputs.append((self._letter(taken), taken))
+            return
+        key = self._stage.key(taken.event)
+        before = dirty[key] if key in dirty else self._state(key)
+        after, made = self._stage.step(before, taken.event)
+        if after is not before:
+            dirty[key] = after
+        outputs.extend((output, taken) for output in made)
+
+    def _state(self, key: str) -> S:
+        if key not in self._states:
+            raw = self._raw_states.pop(key, None)
+            if raw is None:
+                return self._stage.start(key)
+            self._states[key] = msgspec.json.decode(raw, type=self._stage.state_type)
+        return self._states[key]
+
+    def _letter(self, taken: Taken) -> Output:
+        letter = DeadLetter(
+            source=self._stage.name,
+            cause="undecodable",
+            detail=taken.fault,
+            topic=taken.topic,
+            partition=taken.partition,
+            offset=taken.offset,
+            raw=taken.raw[:RAW_BYTES_MAX].decode("utf-8", "backslashreplace"),
+        )
+        return Output("dead-letters", self._stage.name, letter)
+
+    async def _commit(self, dirty: dict[str, S], outputs: list[tuple[Output, Taken]]) -> None:
+        state_topic = topic_name(self._installation, f"state.{self._stage.name}")
+        producer = self.producer
+        await producer.begin_transaction()
+        for output, taken in outputs:
+            if isinstance(output.event, DeadLetter):
+                self._observer.dead_letter(output.event)
+            source = f"{taken.topic}/{taken.partition}/{taken.offset}".encode()
+            await producer.send(
+                topic_name(self._installation, output.topic),
+                encode(output.event),
+                key=output.key.encode(),
+                headers=[("in", source)],
+            )
+        for key, state in dirty.items():
+            await producer.send(
+                state_topic, _encode_state(state), key=key.encode(), partition=self.partition
+            )
+        offsets = Offsets(
+            next={topic: offset for topic, offset in self._next.items() if offset >= 0},
+            first_at=self._first_at,
+            last_at=self._last_at,
+        )
+        await producer.send(
+            state_topic,
+            _encode_state(offsets),
+            key=OFFSETS_KEY.encode(),
+            partition=self.partition,
+        )
+        await producer.commit_transaction()

@@ -1,0 +1,363 @@
+"""The exact loop: runs a stage on Kafka so that each input counts once, whatever dies when.
+
+Outputs, state and input offsets of a partition go out in one transaction; the offsets inside the
+state are the only truth (the group's commit is for the lag display). Starting a partition's
+producer fences its older owner. Any error: everything is closed, started anew, read again.
+"""
+
+import asyncio
+import contextlib
+import logging
+import time
+from collections.abc import Mapping
+from typing import Any, Generic, Protocol, TypeVar
+
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRebalanceListener, TopicPartition
+from aiokafka.coordinator.assignors.range import RangePartitionAssignor
+from aiokafka.errors import FencedInstanceIdError, IllegalStateError, KafkaError
+
+from chandler.core.stage import HoleError, Stage
+from chandler.streams.clients import (
+    catalogue_name,
+    consumer,
+    group_name,
+    topic_name,
+    transactional_producer,
+)
+from chandler.streams.exact.lane import Lane, Observer
+from chandler.streams.exact.restore import StateError, read_states
+from chandler.streams.settings import Installation
+
+S = TypeVar("S")
+
+POLL_MS = 200
+BUFFER_MAX = 4_000  # records of one input partition that wait in memory
+AHEAD_MAX_MS = 2 * 3_600_000  # event time by which an input may run ahead of the others
+RESTART_WAIT_S = 0.5
+RESTARTS_MAX = 20  # in a row without a single transaction in between
+LAG_EVERY_S = 2.0
+CLOSE_S_MAX = 5.0
+
+log = logging.getLogger("chandler.streams.exact")
+
+
+class ReplacedError(Exception):
+    """Another instance of the same name took over: this one has to end."""
+
+
+class HealthSink(Protocol):
+    """What the loop reports of itself; see services.declaration.Health."""
+
+    ready: bool
+    state: str
+    lag: int
+    age_s: float
+
+
+async def run_stage(
+    stage: Stage[S],
+    *,
+    installation: Installation,
+    service: str,
+    reach_ms: Mapping[str, int],
+    stop: asyncio.Event,
+    health: HealthSink,
+    observer: Observer,
+    instance: str | None = None,
+    ahead_max_ms: int = AHEAD_MAX_MS,
+) -> None:
+    """Runs `stage` until `stop` is set.
+
+    `reach_ms` names the inputs (catalogue names) and how far in event time one record of each
+    reaches: its granularity's interval, 0 for ticks. `instance` makes the group membership static.
+    Raises HoleError, NewerSchemaError, StateError, ReplacedError: people have to look.
+    """
+    worker = _Worker(
+        stage, installation, service, dict(reach_ms), stop, health, observer, instance, ahead_max_ms
+    )
+    await worker.run()
+
+
+async def _stop(client: AIOKafkaConsumer | AIOKafkaProducer) -> None:
+    """Closes a client that may be broken already."""
+    with contextlib.suppress(KafkaError, TimeoutError):
+        await asyncio.wait_for(client.stop(), CLOSE_S_MAX)
+
+
+def _gravest(group: ExceptionGroup[Exception]) -> Exception:
+    """The error to act upon: what people must look at before what a restart repairs."""
+    leaves = [
+        _gravest(error) if isinstance(error, ExceptionGroup) else error
+        for error in group.exceptions
+    ]
+    return min(leaves, key=lambda error: isinstance(error, (KafkaError, TimeoutError, OSError)))
+
+
+class _Listener(ConsumerRebalanceListener):  # type: ignore[misc]
+    """Tells the worker about its partitions; nothing is consumed before the worker has sought."""
+
+    def __init__(self, worker: "_Worker[Any]", client: AIOKafkaConsumer) -> None:
+        self._worker = worker
+        self._client = client
+
+    def on_partitions_revoked(self, revoked: set[TopicPartition]) -> None:
+        self._worker.aligned.clear()
+
+    def on_partitions_assigned(self, assigned: set[TopicPartition]) -> None:
+        self._worker.aligned.clear()
+        self._worker.assigned = {tp.partition for tp in assigned}
+        self._worker.changed.set()
+        self._client.pause(*assigned)
+
+
+class _Worker(Generic[S]):
+    """One member of the stage's consumer group."""
+
+    def __init__(
+        self,
+        stage: Stage[S],
+        installation: Installation,
+        service: str,
+        reach_ms: dict[str, int],
+        stop: asyncio.Event,
+        health: HealthSink,
+        observer: Observer,
+        instance: str | None,
+        ahead_max_ms: int,
+    ) -> None:
+        self.stage = stage
+        self.installation = installation
+        self.service = service
+        self.reach_ms = reach_ms
+        self.stop = stop
+        self.health = health
+        self.observer = observer
+        self.instance = instance
+        self.ahead_max_ms = ahead_max_ms
+        self.assigned: set[int] = set()
+        self.aligned: set[int] = set()
+        self.changed = asyncio.Event()
+        self.lanes: dict[int, Lane[S]] = {}
+        self.drives: dict[int, asyncio.Task[None]] = {}
+        self.wakes: dict[int, asyncio.Event] = {}
+        self.committed = 0  # transactions since the last restart
+
+    async def run(self) -> None:
+        restarts = 0
+        last_hole = ""
+        while not self.stop.is_set():
+            self.committed = 0
+            try:
+                await self._session()
+            except ExceptionGroup as group:
+                error = _gravest(group)
+            except (KafkaError, TimeoutError, OSError) as caught:
+                error = caught
+            else:
+                continue
+            if isinstance(error, HoleError) and str(error) != last_hole:
+                last_hole = str(error)
+                log.warning("%s: %s; reading again from the state's offsets", self.service, error)
+            elif isinstance(error, FencedInstanceIdError):
+                raise ReplacedError(
+                    f"{self.service}: another instance runs as {self.instance}: this one ends"
+                ) from None
+            elif isinstance(error, (KafkaError, TimeoutError, OSError)) and (
+                restarts < RESTARTS_MAX
+            ):
+                restarts = 1 if self.committed else restarts + 1
+                log.warning("%s: %r; starting anew from the committed state", self.service, error)
+            else:
+                raise error from None
+            self.observer.restarted(repr(error))
+            await self._pause_before_restart()
+
+    async def _pause_before_restart(self) -> None:
+        self.health.state = "reconnecting"
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self.stop.wait(), RESTART_WAIT_S)
+
+    async def _session(self) -> None:
+        """One membership in the group, from joining to the first error or the stop."""
+        client = consumer(
+            self.installation,
+            group_name(self.installation, self.service),
+            group_instance_id=self.instance,
+            partition_assignment_strategy=[RangePartitionAssignor],
+            fetch_max_wait_ms=250,
+        )
+        names = [topic_name(self.installation, topic) for topic in self.reach_ms]
+        client.subscribe(names, listener=_Listener(self, client))
+        self.assigned.clear()
+        self.aligned.clear()
+        self.changed.clear()
+        await client.start()
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                await self._consume(client, tasks)
+                await self._drain()
+        finally:
+            self.health.ready = False
+            await self._close_lanes(set(self.lanes))
+            await _stop(client)
+
+    async def _consume(self, client: AIOKafkaConsumer, tasks: asyncio.TaskGroup) -> None:
+        shown = 0.0
+        while not self.stop.is_set():
+            if self.changed.is_set():
+                await self._realign(client, tasks)
+            batches = await client.getmany(timeout_ms=POLL_MS)
+            for tp, records in batches.items():
+                if tp.partition in self.aligned:
+                    topic = catalogue_name(self.installation, tp.topic)
+                    self.lanes[tp.partition].feed(topic, records)
+                    self.wakes[tp.partition].set()
+            self._regulate(client)
+            if time.monotonic() - shown > LAG_EVERY_S:
+                shown = time.monotonic()
+                await self._show(client)
+
+    async def _realign(self, client: AIOKafkaConsumer, tasks: asyncio.TaskGroup) -> None:
+        """Brings lanes in line with the assignment and every input to its state's offset."""
+        self.changed.clear()
+        wanted = set(self.assigned)
+        await self._close_lanes(set(self.lanes) - wanted)
+        await self._open_lanes(sorted(wanted - set(self.lanes)), tasks)
+        inputs = [
+            TopicPartition(topic_name(self.installation, topic), partition)
+            for topic in self.reach_ms
+            for partition in wanted
+        ]
+        begins = await client.beginning_offsets(inputs)
+        ends = await client.end_offsets(inputs)
+        if self.changed.is_set():
+            return
+        try:
+            for tp in inputs:
+                lane = self.lanes[tp.partition]
+                topic = catalogue_name(self.installation, tp.topic)
+                client.seek(tp, self._start_offset(lane, topic, begins[tp], ends[tp]))
+        except IllegalStateError:
+            return  # the group moved on while we restored: on_partitions_assigned follows
+        for partition in wanted:
+            self.lanes[partition].clear()
+        self.aligned = wanted
+        client.resume(*inputs)
+        self.health.ready = True
+        self.health.state = "running" if wanted else "standby"
+
+    def _start_offset(self, lane: Lane[S], topic: str, begin: int, end: int) -> int:
+        offset = lane.next_offset(topic)
+        if offset < 0:
+            return begin
+        if not begin <= offset <= end:
+            raise StateError(
+                f"state.{self.stage.name}/{lane.partition} stands at offset {offset} of {topic}, "
+                f"which holds {begin} to {end}: the topic was cut or made anew, "
+                "recreate the state topic too"
+            )
+        return offset
+
+    async def _open_lanes(self, partitions: list[int], tasks: asyncio.TaskGroup) -> None:
+        if not partitions:
+            return
+        # Starting the producers comes first: it ends what an older owner had under way.
+        producers = [
+            transactional_producer(self.installation, f"{self.service}-{partition}")
+            for partition in partitions
+        ]
+        try:
+            await asyncio.gather(*(producer.start() for producer in producers))
+            state_topic = topic_name(self.installation, f"state.{self.stage.name}")
+            restored = await read_states(self.installation, state_topic, partitions)
+        except BaseException:
+            await asyncio.gather(*(_stop(producer) for producer in producers))
+            raise
+        for partition, producer in zip(partitions, producers, strict=True):
+            lane = Lane(
+                self.stage,
+                self.installation,
+                partition,
+                producer,
+                restored[partition],
+                self.reach_ms,
+                self.ahead_max_ms,
+                self.observer,
+            )
+            self.lanes[partition] = lane
+            self.wakes[partition] = asyncio.Event()
+            self.drives[partition] = tasks.create_task(self._drive(lane))
+
+    async def _drive(self, lane: Lane[S]) -> None:
+        wake = self.wakes[lane.partition]
+        while True:
+            await wake.wait()
+            wake.clear()
+            while lane.partition in self.aligned:
+                async with lane.turn:
+                    if not await lane.run_once():
+                        break
+                self.committed += 1
+
+    async def _drain(self) -> None:
+        """Lets running transactions end, then ends the lanes' tasks."""
+        self.aligned.clear()
+        self.health.state = "stopping"
+        for partition in list(self.drives):
+            await self._close_lane(partition)
+
+    async def _close_lanes(self, partitions: set[int]) -> None:
+        for partition in partitions:
+            await self._close_lane(partition)
+
+    async def _close_lane(self, partition: int) -> None:
+        drive = self.drives.pop(partition, None)
+        if drive is not None and not drive.done():
+            await self._idle(partition, drive)
+            drive.cancel()
+        lane = self.lanes.pop(partition, None)
+        self.wakes.pop(partition, None)
+        if lane is not None:
+            await _stop(lane.producer)
+
+    async def _idle(self, partition: int, drive: asyncio.Task[None]) -> None:
+        """Waits, with a bound, until the lane is between two transactions."""
+        lane = self.lanes[partition]
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(CLOSE_S_MAX):
+                async with lane.turn:
+                    drive.cancel()
+
+    def _regulate(self, client: AIOKafkaConsumer) -> None:
+        """Pauses inputs that run ahead in event time or fill the memory; lets the others go on."""
+        paused = client.paused()
+        for partition in self.aligned:
+            lane = self.lanes[partition]
+            blocked = lane.blocked()
+            for topic in self.reach_ms:
+                tp = TopicPartition(topic_name(self.installation, topic), partition)
+                full = topic in blocked or lane.buffered(topic) > BUFFER_MAX
+                if full and tp not in paused:
+                    client.pause(tp)
+                elif not full and tp in paused:
+                    client.resume(tp)
+
+    async def _show(self, client: AIOKafkaConsumer) -> None:
+        lag = 0
+        newest = 0
+        commits: dict[TopicPartition, int] = {}
+        for partition in self.aligned:
+            lane = self.lanes[partition]
+            newest = max(newest, lane.newest_timestamp_ms)
+            for topic in self.reach_ms:
+                tp = TopicPartition(topic_name(self.installation, topic), partition)
+                end = client.last_stable_offset(tp)
+                position = await client.position(tp)
+                lag += max(0, (end or 0) - position) + lane.buffered(topic)
+                if lane.next_offset(topic) >= 0:
+                    commits[tp] = lane.next_offset(topic)
+        self.health.lag = lag
+        self.health.age_s = max(0.0, time.time() - newest / 1000) if newest else 0.0
+        if commits:
+            with contextlib.suppress(KafkaError):
+                await client.commit(commits)

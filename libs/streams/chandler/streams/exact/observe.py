@@ -1,0 +1,60 @@
+"""The metrics of a stage: what the exact loop tells, as Prometheus counters and as log lines."""
+
+import logging
+import time
+
+from chandler.core.events import DeadLetter
+from chandler.streams.metrics import Metric, Metrics
+
+SAY_AGAIN_S = 60.0  # the same fault is logged once in this time
+SAID_MAX = 1_000  # distinct faults that are remembered
+
+
+def stage_metrics(service: str) -> tuple[Metric, ...]:
+    """What every stage declares."""
+    prefix = f"chandler_{service}"
+    return (
+        Metric(name=f"{prefix}_records_total", kind="counter", doc="records taken in"),
+        Metric(name=f"{prefix}_outputs_total", kind="counter", doc="events published"),
+        Metric(
+            name=f"{prefix}_transaction_seconds",
+            kind="histogram",
+            doc="from the first record of a transaction to its commit",
+        ),
+        Metric(
+            name=f"{prefix}_dead_letters_total",
+            kind="counter",
+            doc="what could not be read or done",
+            labels=("cause",),
+        ),
+        Metric(name=f"{prefix}_restarts_total", kind="counter", doc="starts anew after an error"),
+    )
+
+
+class StageObserver:
+    """Counts what a lane reports; says each fault once a minute."""
+
+    def __init__(self, service: str, metrics: Metrics, log: logging.Logger) -> None:
+        self._prefix = f"chandler_{service}"
+        self._metrics = metrics
+        self._log = log
+        self._said: dict[str, float] = {}
+
+    def committed(self, records: int, outputs: int, seconds: float) -> None:
+        self._metrics.add(f"{self._prefix}_records_total", records)
+        self._metrics.add(f"{self._prefix}_outputs_total", outputs)
+        self._metrics.observe(f"{self._prefix}_transaction_seconds", seconds)
+
+    def dead_letter(self, letter: DeadLetter) -> None:
+        self._metrics.add(f"{self._prefix}_dead_letters_total", cause=letter.cause)
+        line = f"{letter.cause}: {letter.detail}"
+        now = time.monotonic()
+        if now - self._said.get(line, -SAY_AGAIN_S) < SAY_AGAIN_S:
+            return
+        if len(self._said) >= SAID_MAX:
+            self._said.clear()
+        self._said[line] = now
+        self._log.warning("dead letter: %s", line)
+
+    def restarted(self, cause: str) -> None:
+        self._metrics.add(f"{self._prefix}_restarts_total")

@@ -1,0 +1,94 @@
+"""Reads back a stage's state and input offsets from its compacted topic.
+
+An explicit seek to the beginning and a read up to the end offset: `seek_to_beginning` right
+after `assign` can lose against the automatic reset to the end, and the state then reads as empty.
+"""
+
+from typing import Any
+
+import msgspec
+from aiokafka import TopicPartition
+
+from chandler.streams.clients import consumer
+from chandler.streams.settings import Installation
+
+OFFSETS_KEY = "@offsets"
+POLL_MS = 200
+EMPTY_POLLS_MAX = 150  # 30 s without a record before the end offset is reached
+
+
+class StateError(Exception):
+    """The state can't be what the stage left behind: one line for people."""
+
+
+class Offsets(msgspec.Struct, frozen=True):
+    """The next offset to read of each input partition, by catalogue topic name."""
+
+    next: dict[str, int]
+    first_at: int = -1  # event time of the partition's first record, ms
+    last_at: dict[str, int] = {}  # newest event time taken in, by input, ms
+
+
+class Restored(msgspec.Struct):
+    """What one partition of a state topic holds: raw states by key, and the offsets."""
+
+    states: dict[str, bytes]
+    offsets: Offsets
+
+
+async def read_states(
+    installation: Installation, topic_on_cluster: str, partitions: list[int]
+) -> dict[int, Restored]:
+    """Newest state per key of each partition; StateError if a topic with records reads as empty."""
+    assigned = [TopicPartition(topic_on_cluster, partition) for partition in partitions]
+    reader = consumer(installation, fetch_max_wait_ms=50)
+    await reader.start()
+    try:
+        reader.assign(assigned)
+        begins = await reader.beginning_offsets(assigned)
+        ends = await reader.end_offsets(assigned)
+        for tp in assigned:
+            reader.seek(tp, begins[tp])
+        newest = await _read_to_end(reader, assigned, ends)
+    finally:
+        await reader.stop()
+    return {
+        tp.partition: _restored(tp, newest[tp], empty=begins[tp] == ends[tp]) for tp in assigned
+    }
+
+
+async def _read_to_end(
+    reader: Any, assigned: list[TopicPartition], ends: dict[TopicPartition, int]
+) -> dict[TopicPartition, dict[str, bytes]]:
+    newest: dict[TopicPartition, dict[str, bytes]] = {tp: {} for tp in assigned}
+    empty_polls = 0
+    while True:
+        behind = [tp for tp in assigned if await reader.position(tp) < ends[tp]]
+        if not behind:
+            return newest
+        batches = await reader.getmany(*behind, timeout_ms=POLL_MS)
+        empty_polls = 0 if batches else empty_polls + 1
+        if empty_polls > EMPTY_POLLS_MAX:
+            raise StateError(
+                f"{behind[0].topic}/{behind[0].partition} stops before its end offset: "
+                "expected committed state up to there, look for a hanging transaction"
+            )
+        for tp, records in batches.items():
+            for record in records:
+                key = record.key.decode()
+                if record.value is None:
+                    newest[tp].pop(key, None)
+                else:
+                    newest[tp][key] = record.value
+
+
+def _restored(tp: TopicPartition, newest: dict[str, bytes], *, empty: bool) -> Restored:
+    raw = newest.pop(OFFSETS_KEY, None)
+    if raw is None:
+        if not empty and newest:
+            raise StateError(
+                f"{tp.topic}/{tp.partition} holds states without offsets: expected both from one "
+                "transaction, recreate the topic to compute the states anew"
+            )
+        return Restored(states={}, offsets=Offsets(next={}))
+    return Restored(states=newest, offsets=msgspec.json.decode(raw, type=Offsets))

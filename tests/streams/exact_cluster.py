@@ -1,0 +1,169 @@
+"""What the tests of the exact loop share: candles in, rows out, workers as processes."""
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from aiokafka import TopicPartition
+
+from chandler.core.events import CandleSealed, Event, IndicatorRow, Symbol
+from chandler.core.granularity import Granularity, interval_ms
+from chandler.streams.clients import consumer, producer, topic_name, transactional_producer
+from chandler.streams.codec import decode, encode
+from chandler.streams.exact import run_stage
+from chandler.streams.settings import Installation
+from tests.streams.exact_worker import REACH_MS, STAGE, Health, Silent
+
+ROOT = Path(__file__).resolve().parents[2]
+START_MS = 1_704_067_200_000
+DEADLINE_S = 60.0
+TOPICS = (
+    "candles.5m",
+    "candles.1H",
+    "indicators.5m",
+    "indicators.1H",
+    "state.indicators",
+    "dead-letters",
+)
+
+
+def candle(symbol: str, number: int, granularity: str = "5m") -> CandleSealed:
+    price = 100.0 + number
+    return CandleSealed(
+        symbol=Symbol(symbol),
+        granularity=Granularity(granularity),
+        open_ms=START_MS + number * interval_ms(Granularity(granularity)),
+        open=price,
+        high=price + 1,
+        low=price - 1,
+        close=price,
+        volume=1.0,
+        quote_volume=price,
+    )
+
+
+async def publish(
+    installation: Installation, candles: Iterable[CandleSealed], *, commit: bool = True
+) -> None:
+    """All of them in one transaction, committed or aborted."""
+    client = transactional_producer(installation, "ingest-0")
+    async with client:
+        await client.begin_transaction()
+        for one in candles:
+            name = topic_name(installation, f"candles.{one.granularity}")
+            await client.send(name, encode(one), key=one.symbol.encode())
+        if commit:
+            await client.commit_transaction()
+        else:
+            await client.flush()
+            await client.abort_transaction()
+
+
+async def publish_raw(installation: Installation, topic: str, value: bytes, key: str) -> None:
+    async with producer(installation) as client:
+        await client.send_and_wait(topic_name(installation, topic), value, key=key.encode())
+
+
+async def read(installation: Installation, topic: str) -> list[Event]:
+    """All committed events of a topic, by partition and offset."""
+    name = topic_name(installation, topic)
+    async with consumer(installation, fetch_max_wait_ms=50) as client:
+        await client._client.force_metadata_update()
+        partitions = client.partitions_for_topic(name) or await _partitions(client, name)
+        assigned = [TopicPartition(name, partition) for partition in sorted(partitions)]
+        client.assign(assigned)
+        begins = await client.beginning_offsets(assigned)
+        ends = await client.end_offsets(assigned)
+        for tp in assigned:
+            client.seek(tp, begins[tp])
+        events: list[Event] = []
+        while True:
+            behind = [tp for tp in assigned if await client.position(tp) < ends[tp]]
+            if not behind:
+                return events
+            for records in (await client.getmany(*behind, timeout_ms=100)).values():
+                events += [decode(topic, record.value) for record in records]
+
+
+async def _partitions(client: object, name: str) -> set[int]:
+    await client._client.add_topic(name)  # type: ignore[attr-defined]
+    found: set[int] = client.partitions_for_topic(name)  # type: ignore[attr-defined]
+    return found
+
+
+async def rows(installation: Installation) -> list[IndicatorRow]:
+    found: list[IndicatorRow] = []
+    for topic in ("indicators.5m", "indicators.1H"):
+        found += [row for row in await read(installation, topic) if isinstance(row, IndicatorRow)]
+    return found
+
+
+async def rows_when(installation: Installation, number: int) -> list[IndicatorRow]:
+    """The rows as soon as there are `number` of them; fails after the deadline."""
+    async with asyncio.timeout(DEADLINE_S):
+        while True:
+            found = await rows(installation)
+            if len(found) >= number:
+                return found
+            await asyncio.sleep(0.1)
+
+
+def spawn(installation: Installation, instance: str = "", point: str = "") -> subprocess.Popen[str]:
+    environ = {
+        **os.environ,
+        "PYTHONPATH": str(ROOT),
+        "CHANDLER_BROKERS": installation.bootstrap,
+        "CHANDLER_TOPIC_PREFIX": installation.topic_prefix,
+    }
+    command = [sys.executable, "-m", "tests.streams.exact_worker", instance, point]
+    return subprocess.Popen(command, env=environ, cwd=ROOT, text=True)
+
+
+def end(process: subprocess.Popen[str]) -> None:
+    """Ends a worker whatever its state."""
+    if process.poll() is None:
+        process.send_signal(signal.SIGCONT)
+        process.kill()
+    process.wait()
+
+
+async def died(process: subprocess.Popen[str]) -> int:
+    async with asyncio.timeout(DEADLINE_S):
+        return await asyncio.to_thread(process.wait)
+
+
+@asynccontextmanager
+async def running(installation: Installation) -> AsyncIterator[Silent]:
+    """The counting stage, run in this process."""
+    stop = asyncio.Event()
+    observer = Silent()
+    task = asyncio.create_task(
+        run_stage(
+            STAGE,
+            installation=installation,
+            service="indicators",
+            reach_ms=REACH_MS,
+            stop=stop,
+            health=Health(),
+            observer=observer,
+        )
+    )
+    try:
+        yield observer
+    finally:
+        stop.set()
+        await task
+
+
+def exactly_once(found: list[IndicatorRow], symbols: list[str], number: int) -> bool:
+    """Each symbol's 5m rows count 1, 2, … number: none lost, none twice, none out of order."""
+    counts: dict[str, list[float]] = {symbol: [] for symbol in symbols}
+    for row in found:
+        if row.granularity == "5m":
+            counts[row.symbol].append(row.values["count"])
+    return all(counts[symbol] == [float(n + 1) for n in range(number)] for symbol in symbols)

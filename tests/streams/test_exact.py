@@ -1,0 +1,184 @@
+"""The exact loop on a real Kafka: each input counts once, whatever dies when."""
+
+import asyncio
+import signal
+
+import pytest
+
+from chandler.core.events import CandleSealed, DeadLetter
+from chandler.core.stage import HoleError
+from chandler.streams.clients import transactional_producer
+from chandler.streams.codec import NewerSchemaError, encode
+from chandler.streams.settings import Installation
+from tests.streams.exact_cluster import (
+    TOPICS,
+    candle,
+    died,
+    end,
+    exactly_once,
+    publish,
+    publish_raw,
+    read,
+    rows,
+    rows_when,
+    running,
+    spawn,
+)
+
+pytestmark = pytest.mark.kafka
+
+SYMBOLS = ["AAAUSDT", "BBBUSDT", "CCCUSDT", "DDDUSDT", "EEEUSDT"]
+
+
+def candles(first: int, last: int) -> list[CandleSealed]:
+    return [candle(symbol, number) for number in range(first, last) for symbol in SYMBOLS]
+
+
+@pytest.fixture
+async def cluster(installation: Installation, topics) -> Installation:
+    await topics(TOPICS, partitions=4)
+    return installation
+
+
+async def test_each_candle_gives_one_row_and_a_restart_goes_on_where_it_stopped(cluster):
+    await publish(cluster, candles(0, 10))
+    async with running(cluster):
+        await rows_when(cluster, 50)
+    await publish(cluster, candles(10, 20))
+    async with running(cluster):
+        found = await rows_when(cluster, 100)
+
+    assert exactly_once(found, SYMBOLS, 20)
+
+
+async def test_an_aborted_transaction_is_never_seen(cluster):
+    await publish(cluster, candles(0, 5))
+    await publish(cluster, [candle("GHOSTUSDT", 0)], commit=False)
+    await publish(cluster, candles(5, 10))
+    async with running(cluster):
+        found = await rows_when(cluster, 50)
+
+    assert exactly_once(found, SYMBOLS, 10)
+    assert {row.symbol for row in found} == set(SYMBOLS)
+
+
+@pytest.mark.parametrize(
+    "point",
+    [
+        "before-begin:2",
+        "after-begin:2",
+        "before-send:3",
+        "after-send:8",
+        "after-send:20",
+        "before-commit:2",
+        "after-commit:1",
+        "after-commit:3",
+    ],
+)
+async def test_a_worker_killed_at_any_point_of_a_transaction_loses_and_repeats_nothing(
+    cluster, point
+):
+    await publish(cluster, candles(0, 10))
+    doomed = spawn(cluster, "one", point)
+    try:
+        await publish(cluster, candles(10, 20))
+        assert await died(doomed) == -signal.SIGKILL
+    finally:
+        end(doomed)
+    await publish(cluster, candles(20, 25))
+    async with running(cluster):
+        found = await rows_when(cluster, 125)
+
+    assert exactly_once(found, SYMBOLS, 25)
+
+
+async def test_a_frozen_worker_that_wakes_up_publishes_nothing_twice(cluster):
+    await publish(cluster, candles(0, 10))
+    frozen = spawn(cluster)
+    successor = None
+    try:
+        await rows_when(cluster, 50)
+        frozen.send_signal(signal.SIGSTOP)
+        await publish(cluster, candles(10, 20))
+        successor = spawn(cluster)
+        await rows_when(cluster, 100)
+        frozen.send_signal(signal.SIGCONT)
+        for first in range(20, 60, 5):
+            await publish(cluster, candles(first, first + 5))
+        found = await rows_when(cluster, 300)
+    finally:
+        end(frozen)
+        if successor is not None:
+            end(successor)
+
+    assert exactly_once(found, SYMBOLS, 60)
+
+
+async def test_two_workers_share_the_partitions_and_survive_the_loss_of_one(cluster):
+    first = spawn(cluster, "one")
+    second = spawn(cluster, "two")
+    third = None
+    try:
+        for start in range(0, 20, 5):
+            await publish(cluster, candles(start, start + 5))
+        await rows_when(cluster, 100)
+        first.kill()
+        await publish(cluster, candles(20, 30))
+        third = spawn(cluster, "one")
+        await publish(cluster, candles(30, 40))
+        found = await rows_when(cluster, 200)
+    finally:
+        for process in (first, second, third):
+            if process is not None:
+                end(process)
+
+    assert exactly_once(found, SYMBOLS, 40)
+
+
+async def test_an_older_owner_of_a_partition_is_fenced(cluster):
+    await publish(cluster, candles(0, 5))
+    async with running(cluster) as observer:
+        await rows_when(cluster, 25)
+        for partition in range(4):
+            thief = transactional_producer(cluster, f"indicators-{partition}")
+            await thief.start()
+            await thief.stop()
+        await publish(cluster, candles(5, 10))
+        found = await rows_when(cluster, 50)
+
+    assert exactly_once(found, SYMBOLS, 10)
+    assert any("Fenced" in cause for cause in observer.restarts)
+
+
+async def test_a_hole_stops_the_stage_with_a_clear_line_and_nothing_after_it_is_taken(cluster):
+    await publish(cluster, [candle("AAAUSDT", 0), candle("AAAUSDT", 1), candle("AAAUSDT", 3)])
+    with pytest.raises(HoleError, match="AAAUSDT 5m: nothing for"):
+        async with asyncio.timeout(60), running(cluster):
+            await asyncio.Event().wait()
+
+    assert [row.values["count"] for row in await rows(cluster)] == [1.0, 2.0]
+
+
+async def test_an_undecodable_record_becomes_a_dead_letter_and_the_rest_goes_on(cluster):
+    await publish(cluster, [candle("AAAUSDT", 0)])
+    await publish_raw(cluster, "candles.5m", b"\xffrubbish", "AAAUSDT")
+    await publish(cluster, [candle("AAAUSDT", 1)])
+    async with running(cluster):
+        found = await rows_when(cluster, 2)
+    letters = await read(cluster, "dead-letters")
+
+    assert [row.values["count"] for row in found] == [1.0, 2.0]
+    assert len(letters) == 1
+    letter = letters[0]
+    assert isinstance(letter, DeadLetter)
+    assert (letter.topic, letter.cause, letter.offset) == ("candles.5m", "undecodable", 2)
+    assert letter.raw == "\\xffrubbish"
+
+
+async def test_a_record_of_a_newer_schema_stops_the_stage(cluster):
+    newer = encode(candle("AAAUSDT", 0)).replace(b'"v":1', b'"v":2')
+    await publish_raw(cluster, "candles.5m", newer, "AAAUSDT")
+
+    with pytest.raises(NewerSchemaError, match="CandleSealed of schema 2"):
+        async with asyncio.timeout(60), running(cluster):
+            await asyncio.Event().wait()
