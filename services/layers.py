@@ -88,7 +88,7 @@ def profile_path(name: str, installation: Installation, beside: Path | None = No
             return folder / f"{name}.toml"
     known = sorted({path.stem for folder in folders for path in folder.glob("*.toml")})
     raise ConfigurationError(
-        f"profile {name!r} is unknown{_nearest(name, known)}: expected one of "
+        f"profile {name!r} is unknown{nearest(name, known)}: expected one of "
         f"{', '.join(known) or 'none, profiles/ is empty'}, or a path that ends in .toml"
     )
 
@@ -178,7 +178,7 @@ def _check(values: Any, kind: Any, path: str, source: str) -> None:
             for key, value in values.items():
                 where = f"{path}.{key}" if path else key
                 if key not in fields:
-                    near = _nearest(key, list(fields), path)
+                    near = nearest(key, list(fields), path)
                     raise ConfigurationError(
                         f"{source}: unknown key {where}{near}; it is not used, correct or remove it"
                     )
@@ -197,14 +197,15 @@ def _descend(value: Any, info: msgspec.inspect.Type, path: str, source: str) -> 
                 _descend(inner, option.value_type, f"{path}.{key}", source)
 
 
-def _nearest(key: str, known: list[str], path: str = "") -> str:
+def nearest(key: str, known: list[str], path: str = "") -> str:
+    """The text (nearest: x) for the known key most like `key`, else nothing."""
     near = difflib.get_close_matches(key, known, 1, 0.5)
     return f" (nearest: {path + '.' if path else ''}{near[0]})" if near else ""
 
 
 def winner(layers: list[Layer], path: str) -> Layer | None:
     """The strongest layer that has something at `path`."""
-    for layer in reversed(layers):
+    for layer in layers[::-1]:
         if lookup(layer.values, path) is not None:
             return layer
     return None

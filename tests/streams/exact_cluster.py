@@ -9,11 +9,14 @@ from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import msgspec
 from aiokafka import TopicPartition
+from aiokafka.admin import NewTopic
 
 from chandler.core.events import CandleSealed, Event, IndicatorRow, Symbol
-from chandler.core.granularity import Granularity, interval_ms
-from chandler.streams.clients import consumer, producer, topic_name, transactional_producer
+from chandler.core.granularity import DAY_MS, Granularity, interval_ms
+from chandler.streams.catalogue import topic as catalogued
+from chandler.streams.clients import admin, consumer, producer, topic_name, transactional_producer
 from chandler.streams.codec import decode, encode
 from chandler.streams.exact import run_stage
 from chandler.streams.settings import Installation
@@ -30,6 +33,22 @@ TOPICS = (
     "state.indicators",
     "dead-letters",
 )
+
+
+async def sub_cluster(installation: Installation, name: str, partitions: int) -> Installation:
+    """The same Kafka under another prefix, with the topics that these tests need."""
+    own = msgspec.structs.replace(installation, topic_prefix=f"{installation.topic_prefix}{name}.")
+    client = admin(own)
+    await client.start()
+    try:
+        wanted = [
+            NewTopic(topic_name(own, topic), catalogued(topic).partitions or partitions, 1)
+            for topic in TOPICS
+        ]
+        await client.create_topics(wanted)
+    finally:
+        await client.close()
+    return own
 
 
 def candle(symbol: str, number: int, granularity: str = "5m") -> CandleSealed:
@@ -113,14 +132,14 @@ async def rows_when(installation: Installation, number: int) -> list[IndicatorRo
             await asyncio.sleep(0.1)
 
 
-def spawn(installation: Installation, instance: str = "", point: str = "") -> subprocess.Popen[str]:
+def spawn(installation: Installation, point: str = "") -> subprocess.Popen[str]:
     environ = {
         **os.environ,
         "PYTHONPATH": str(ROOT),
         "CHANDLER_BROKERS": installation.bootstrap,
         "CHANDLER_TOPIC_PREFIX": installation.topic_prefix,
     }
-    command = [sys.executable, "-m", "tests.streams.exact_worker", instance, point]
+    command = [sys.executable, "-m", "tests.streams.exact_worker", point]
     return subprocess.Popen(command, env=environ, cwd=ROOT, text=True)
 
 
@@ -137,27 +156,41 @@ async def died(process: subprocess.Popen[str]) -> int:
         return await asyncio.to_thread(process.wait)
 
 
-@asynccontextmanager
-async def running(installation: Installation) -> AsyncIterator[Silent]:
+async def run_until(
+    installation: Installation, stop: asyncio.Event, observer: Silent, ahead_max_ms: int
+) -> None:
     """The counting stage, run in this process."""
+    await run_stage(
+        STAGE,
+        installation=installation,
+        service="indicators",
+        reach_ms=REACH_MS,
+        stop=stop,
+        health=Health(),
+        observer=observer,
+        ahead_max_ms=ahead_max_ms,
+    )
+
+
+@asynccontextmanager
+async def running(
+    installation: Installation, ahead_max_ms: int = 10 * DAY_MS
+) -> AsyncIterator[Silent]:
+    """The counting stage while the block runs."""
     stop = asyncio.Event()
     observer = Silent()
-    task = asyncio.create_task(
-        run_stage(
-            STAGE,
-            installation=installation,
-            service="indicators",
-            reach_ms=REACH_MS,
-            stop=stop,
-            health=Health(),
-            observer=observer,
-        )
-    )
+    task = asyncio.create_task(run_until(installation, stop, observer, ahead_max_ms))
     try:
         yield observer
     finally:
         stop.set()
         await task
+
+
+async def run_to_its_end(installation: Installation) -> None:
+    """The counting stage until it ends by itself."""
+    async with asyncio.timeout(DEADLINE_S):
+        await run_until(installation, asyncio.Event(), Silent(), 10 * DAY_MS)
 
 
 def exactly_once(found: list[IndicatorRow], symbols: list[str], number: int) -> bool:

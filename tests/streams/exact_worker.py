@@ -1,6 +1,6 @@
 """A worker of a small counting stage, run as a process of its own so that it can be killed.
 
-Usage: exact_worker.py INSTANCE [POINT:N]. POINT is begin, send or commit, before- or after-;
+Usage: exact_worker.py [POINT:N]. POINT is begin, send or commit, before- or after-;
 the worker ends itself with SIGKILL at the N-th time that it gets there.
 """
 
@@ -16,7 +16,7 @@ import msgspec
 from aiokafka import AIOKafkaProducer
 
 from chandler.core.events import CandleSealed, DeadLetter, Event, IndicatorRow, InputRef
-from chandler.core.granularity import Granularity, interval_ms
+from chandler.core.granularity import DAY_MS, Granularity, interval_ms
 from chandler.core.stage import HoleError, Output, Stage
 from chandler.streams.exact import run_stage
 from chandler.streams.settings import installation
@@ -98,10 +98,11 @@ def deadly(method: Callable[..., Any], *, after: bool, nth: int) -> Callable[...
     async def wrapped(*args: Any, **kwargs: Any) -> Any:
         nonlocal calls
         calls += 1
-        if calls == nth and not after:
+        number = calls
+        if number == nth and not after:
             os.kill(os.getpid(), signal.SIGKILL)
         result = await method(*args, **kwargs)
-        if calls == nth:
+        if number == nth:
             os.kill(os.getpid(), signal.SIGKILL)
         return result
 
@@ -111,7 +112,7 @@ def deadly(method: Callable[..., Any], *, after: bool, nth: int) -> Callable[...
 POINTS = {"begin": "begin_transaction", "send": "send", "commit": "commit_transaction"}
 
 
-async def main(instance: str, point: str) -> None:
+async def main(point: str) -> None:
     if point:
         place, nth = point.split(":")
         when, _, what = place.partition("-")
@@ -128,10 +129,13 @@ async def main(instance: str, point: str) -> None:
         stop=stop,
         health=Health(),
         observer=Silent(),
-        instance=instance or None,
+        ahead_max_ms=10 * DAY_MS,
     )
 
 
 if __name__ == "__main__":
-    logging.basicConfig(level=logging.WARNING)
-    asyncio.run(main(sys.argv[1], sys.argv[2] if len(sys.argv) > 2 else ""))
+    logging.basicConfig(
+        level=os.environ.get("LOGLEVEL", "WARNING"),
+        format="%(asctime)s %(process)d %(name)s %(message)s",
+    )
+    asyncio.run(main(sys.argv[1] if len(sys.argv) > 1 else ""))

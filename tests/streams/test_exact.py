@@ -6,12 +6,12 @@ import signal
 import pytest
 
 from chandler.core.events import CandleSealed, DeadLetter
+from chandler.core.granularity import HOUR_MS
 from chandler.core.stage import HoleError
 from chandler.streams.clients import transactional_producer
 from chandler.streams.codec import NewerSchemaError, encode
 from chandler.streams.settings import Installation
 from tests.streams.exact_cluster import (
-    TOPICS,
     candle,
     died,
     end,
@@ -21,8 +21,10 @@ from tests.streams.exact_cluster import (
     read,
     rows,
     rows_when,
+    run_to_its_end,
     running,
     spawn,
+    sub_cluster,
 )
 
 pytestmark = pytest.mark.kafka
@@ -35,9 +37,8 @@ def candles(first: int, last: int) -> list[CandleSealed]:
 
 
 @pytest.fixture
-async def cluster(installation: Installation, topics) -> Installation:
-    await topics(TOPICS, partitions=4)
-    return installation
+async def cluster(installation: Installation) -> Installation:
+    return await sub_cluster(installation, "x", partitions=4)
 
 
 async def test_each_candle_gives_one_row_and_a_restart_goes_on_where_it_stopped(cluster):
@@ -62,34 +63,36 @@ async def test_an_aborted_transaction_is_never_seen(cluster):
     assert {row.symbol for row in found} == set(SYMBOLS)
 
 
-@pytest.mark.parametrize(
-    "point",
-    [
-        "before-begin:2",
-        "after-begin:2",
-        "before-send:3",
-        "after-send:8",
-        "after-send:20",
-        "before-commit:2",
-        "after-commit:1",
-        "after-commit:3",
-    ],
+POINTS = (
+    "before-begin:2",
+    "after-begin:2",
+    "before-send:3",
+    "after-send:8",
+    "after-send:20",
+    "before-commit:2",
+    "after-commit:1",
+    "after-commit:3",
 )
-async def test_a_worker_killed_at_any_point_of_a_transaction_loses_and_repeats_nothing(
-    cluster, point
-):
-    await publish(cluster, candles(0, 10))
-    doomed = spawn(cluster, "one", point)
-    try:
-        await publish(cluster, candles(10, 20))
-        assert await died(doomed) == -signal.SIGKILL
-    finally:
-        end(doomed)
-    await publish(cluster, candles(20, 25))
-    async with running(cluster):
-        found = await rows_when(cluster, 125)
 
-    assert exactly_once(found, SYMBOLS, 25)
+
+async def test_a_worker_killed_at_any_point_of_a_transaction_loses_and_repeats_none(
+    installation,
+):
+    async def survives(point: str) -> bool:
+        cluster = await sub_cluster(installation, point.replace(":", "."), partitions=4)
+        await publish(cluster, candles(0, 10))
+        doomed = spawn(cluster, point)
+        try:
+            assert await died(doomed) == -signal.SIGKILL
+        finally:
+            end(doomed)
+        await publish(cluster, candles(10, 15))
+        async with running(cluster):
+            return exactly_once(await rows_when(cluster, 75), SYMBOLS, 15)
+
+    survived = await asyncio.gather(*map(survives, POINTS))
+
+    assert dict(zip(POINTS, survived, strict=True)) == dict.fromkeys(POINTS, True)
 
 
 async def test_a_frozen_worker_that_wakes_up_publishes_nothing_twice(cluster):
@@ -115,8 +118,8 @@ async def test_a_frozen_worker_that_wakes_up_publishes_nothing_twice(cluster):
 
 
 async def test_two_workers_share_the_partitions_and_survive_the_loss_of_one(cluster):
-    first = spawn(cluster, "one")
-    second = spawn(cluster, "two")
+    first = spawn(cluster)
+    second = spawn(cluster)
     third = None
     try:
         for start in range(0, 20, 5):
@@ -124,7 +127,7 @@ async def test_two_workers_share_the_partitions_and_survive_the_loss_of_one(clus
         await rows_when(cluster, 100)
         first.kill()
         await publish(cluster, candles(20, 30))
-        third = spawn(cluster, "one")
+        third = spawn(cluster)
         await publish(cluster, candles(30, 40))
         found = await rows_when(cluster, 200)
     finally:
@@ -153,8 +156,7 @@ async def test_an_older_owner_of_a_partition_is_fenced(cluster):
 async def test_a_hole_stops_the_stage_with_a_clear_line_and_nothing_after_it_is_taken(cluster):
     await publish(cluster, [candle("AAAUSDT", 0), candle("AAAUSDT", 1), candle("AAAUSDT", 3)])
     with pytest.raises(HoleError, match="AAAUSDT 5m: nothing for"):
-        async with asyncio.timeout(60), running(cluster):
-            await asyncio.Event().wait()
+        await run_to_its_end(cluster)
 
     assert [row.values["count"] for row in await rows(cluster)] == [1.0, 2.0]
 
@@ -180,5 +182,15 @@ async def test_a_record_of_a_newer_schema_stops_the_stage(cluster):
     await publish_raw(cluster, "candles.5m", newer, "AAAUSDT")
 
     with pytest.raises(NewerSchemaError, match="CandleSealed of schema 2"):
-        async with asyncio.timeout(60), running(cluster):
-            await asyncio.Event().wait()
+        await run_to_its_end(cluster)
+
+
+async def test_an_input_that_runs_ahead_waits_for_the_others(cluster):
+    await publish(cluster, [candle("AAAUSDT", number) for number in range(60)])
+    async with running(cluster, ahead_max_ms=HOUR_MS):
+        ahead = await rows_when(cluster, 25)
+        await publish(cluster, [candle("AAAUSDT", number, "1H") for number in range(5)])
+        found = await rows_when(cluster, 65)
+
+    assert len(ahead) == 25, "an hour ahead, and the hour that a 1H candle reaches"
+    assert exactly_once(found, ["AAAUSDT"], 60)

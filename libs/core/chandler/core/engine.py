@@ -1,21 +1,21 @@
 """An engine: evaluators with weights, thresholds and a cool-down, on one base granularity.
 
-What a plug-in ships, what a profile changes of it, and both resolved into what decides.
+What a plug-in ships (a profile may change it), and what is resolved of it and decides.
 """
 
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 import msgspec
-from msgspec import UNSET, UnsetType
 
 from chandler.core.evaluator import Evaluator, PluginError
 from chandler.core.events import Side
 from chandler.core.granularity import Granularity, by_length, interval_ms, parse_granularity
 from chandler.core.hashing import canonical, digest
+from chandler.core.indicators import Atr
 from chandler.core.indicators.spec import Indicator
 
-STOP_ATR = "atr(14)"  # what stop_atr and target_atr count in
+STOP_ATR = Atr(14)  # what stop_atr and target_atr count in
 
 
 class EvaluatorConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -27,7 +27,7 @@ class EvaluatorConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
 
 
 class EngineConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A whole engine, as a plug-in ships it."""
+    """A whole engine; in a profile each field overrides what the plug-in ships."""
 
     granularity: str = "5m"
     evaluators: dict[str, EvaluatorConfig] = {}
@@ -40,30 +40,6 @@ class EngineConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     stop_atr: float = 0.0  # stop's distance in ATR(14) of the base; 0: none
     target_atr: list[float] = []  # targets' distances in ATR(14)
     enabled: bool = True
-
-
-class EvaluatorOverride(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What a profile changes of one evaluator; see EvaluatorConfig."""
-
-    weight: float | UnsetType = UNSET
-    required: bool | UnsetType = UNSET
-    set: dict[str, float] = {}
-
-
-class EngineOverride(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What a profile changes of a shipped engine, or all of a new one; see EngineConfig."""
-
-    granularity: str | UnsetType = UNSET
-    evaluators: dict[str, EvaluatorOverride] = {}
-    long_threshold: float | UnsetType = UNSET
-    short_threshold: float | UnsetType = UNSET
-    cooldown: int | UnsetType = UNSET
-    sides: tuple[Side, ...] | UnsetType = UNSET
-    symbols: list[str] | UnsetType = UNSET
-    freshness_s: int | UnsetType = UNSET
-    stop_atr: float | UnsetType = UNSET
-    target_atr: list[float] | UnsetType = UNSET
-    enabled: bool | UnsetType = UNSET
 
 
 class Engine(msgspec.Struct, frozen=True, kw_only=True):
@@ -99,31 +75,11 @@ class ResolvedEngine(msgspec.Struct, frozen=True, kw_only=True):
         """The indicators that it reads, by granularity, the base first."""
         found: dict[Granularity, dict[str, Indicator]] = {self.granularity: {}}
         if self.config.stop_atr > 0 or self.config.target_atr:
-            from chandler.core.indicators import Atr
-
-            found[self.granularity][STOP_ATR] = Atr(14)
+            found[self.granularity][STOP_ATR.key] = STOP_ATR
         for resolved in self.evaluators:
             for indicator in resolved.evaluator.inputs.values():
                 found.setdefault(indicator.on or self.granularity, {})[indicator.key] = indicator
         return {granularity: list(by_key.values()) for granularity, by_key in found.items()}
-
-
-def overridden(config: EngineConfig, override: EngineOverride) -> EngineConfig:
-    """`config` with the fields that the profile sets; evaluators are merged one by one."""
-    changes = {
-        field: value
-        for field in EngineOverride.__struct_fields__
-        if field != "evaluators" and (value := getattr(override, field)) is not UNSET
-    }
-    evaluators = dict(config.evaluators)
-    for name, change in override.evaluators.items():
-        shipped = evaluators.get(name, EvaluatorConfig())
-        evaluators[name] = EvaluatorConfig(
-            weight=shipped.weight if change.weight is UNSET else change.weight,
-            required=shipped.required if change.required is UNSET else change.required,
-            set={**shipped.set, **change.set},
-        )
-    return msgspec.structs.replace(config, evaluators=evaluators, **changes)
 
 
 def resolve(

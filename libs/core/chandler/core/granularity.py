@@ -3,6 +3,7 @@
 Bitget's words (1m 5m 15m 30m 1H 4H 1D). All of them align to the UTC epoch.
 """
 
+from datetime import UTC, datetime
 from typing import NewType
 
 Granularity = NewType("Granularity", str)
@@ -50,3 +51,9 @@ def last_close(at_ms: int, granularity: Granularity) -> int:
 def by_length(granularities: frozenset[Granularity] | set[Granularity]) -> list[Granularity]:
     """Shortest first."""
     return sorted(granularities, key=INTERVAL_MS.__getitem__)
+
+
+def utc(at_ms: int) -> str:
+    """The time for people: 2024-01-03 10:05 (seconds only where there are any)."""
+    moment = datetime.fromtimestamp(at_ms / 1000, tz=UTC)
+    return moment.strftime("%Y-%m-%d %H:%M:%S").removesuffix(":00")

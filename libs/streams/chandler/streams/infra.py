@@ -19,7 +19,7 @@ from chandler.streams.settings import Installation
 
 QUEUE_MAX = 100
 SEND_WAIT_S_MAX = 5.0
-CLOSE_WAIT_S_MAX = 1.5
+CLOSE_WAIT_S_MAX = 1.0
 
 Kind = Literal[
     "started",

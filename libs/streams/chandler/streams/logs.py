@@ -10,10 +10,10 @@ from datetime import UTC, datetime
 from typing import TextIO
 
 HIDDEN = "***"
-_SECRET_NAMES = "secret|password|passphrase|passwd|token|api[_-]?key|access[_-]?key|sign(?:ature)?"
+_NAMES = "secret|password|passphrase|passwd|token|api[_-]?key|access[_-]?key|sign(?:ature)?"
 # key=value, "key": "value", key: value, Access-Key: value
 _PAIR = re.compile(
-    rf"""(?ix) ((?:\b|_|-)(?:{_SECRET_NAMES})["']?\s*[=:]\s*["']?) (?!\*\*\*) ([^\s"',;&}}]+)"""
+    rf"""(?ix) ((?:\b|_|-)(?:{_NAMES})["']?\s*[=:]\s*["']?) (?!\*\*\*) ([^\s"',;&}}]+)"""
 )
 _BEARER = re.compile(r"(?i)(\bbearer\s+)\S+")
 _SECRET_VARIABLE = re.compile(r"(?i)(secret|password|passphrase|token|api_?key)")

@@ -26,7 +26,7 @@ def sma_step(state: Rolling, bars: Bars, i: int, n: int) -> Rolling:
 
 
 def sma_ready(state: Rolling, n: int) -> bool:
-    return state.count >= n
+    return state.seen >= n
 
 
 def sma_value(state: Rolling, n: int) -> float:
@@ -36,7 +36,7 @@ def sma_value(state: Rolling, n: int) -> float:
 class Smoothed(NamedTuple):
     """An exponential average and what its seed is made of."""
 
-    count: int  # values taken in, at most n
+    seen: int  # values taken in, at most n
     value: float  # sum of the values until there are n of them, then the average
 
 
@@ -45,18 +45,18 @@ SMOOTHED = Smoothed(0, 0.0)
 
 def smooth(state: Smoothed, x: float, n: int) -> Smoothed:
     """The exponential average with x in it: seeded with the mean of the first n values."""
-    if state.count < n - 1:
-        return Smoothed(state.count + 1, state.value + x)
-    if state.count < n:
+    if state.seen < n - 1:
+        return Smoothed(state.seen + 1, state.value + x)
+    if state.seen < n:
         return Smoothed(n, (state.value + x) / n)
     return Smoothed(n, (x - state.value) * (2.0 / (n + 1.0)) + state.value)
 
 
 def wilder(state: Smoothed, x: float, n: int) -> Smoothed:
     """Wilder's average with x in it, weight 1/n: seeded with the mean of the first n values."""
-    if state.count < n - 1:
-        return Smoothed(state.count + 1, state.value + x)
-    if state.count < n:
+    if state.seen < n - 1:
+        return Smoothed(state.seen + 1, state.value + x)
+    if state.seen < n:
         return Smoothed(n, (state.value + x) / n)
     return Smoothed(n, (state.value * (n - 1.0) + x) / n)
 
@@ -82,7 +82,7 @@ def ema_step(state: Smoothed, bars: Bars, i: int, n: int) -> Smoothed:
 
 
 def ema_ready(state: Smoothed, n: int) -> bool:
-    return state.count >= n
+    return state.seen >= n
 
 
 def ema_value(state: Smoothed, n: int) -> float:
@@ -118,8 +118,8 @@ def wma_step(state: WmaState, bars: Bars, i: int, n: int) -> WmaState:
     close = bars.close
     before = state.sum
     after = roll(before, close, i, n)
-    if before.count < n:
-        weighted = state.weighted + after.count * close[i]
+    if before.seen < n:
+        weighted = state.weighted + after.seen * close[i]
         return WmaState(after, weighted, weighted)
     weighted = state.weighted - before.total + n * close[i]
     if after.left < n and weighted > SHRUNK * state.peak:
@@ -132,7 +132,7 @@ def wma_step(state: WmaState, bars: Bars, i: int, n: int) -> WmaState:
 
 
 def wma_ready(state: WmaState, n: int) -> bool:
-    return state.sum.count >= n
+    return state.sum.seen >= n
 
 
 def wma_value(state: WmaState, n: int) -> float:
@@ -167,7 +167,7 @@ def EmaSlope(n: int, over: int = 1, *, on: str | None = None) -> Indicator:  # n
 
 def ema_slope_step(state: SlopeState, bars: Bars, i: int, n: int, over: int) -> SlopeState:
     ema = smooth(state.ema, bars.close[i], n)
-    if ema.count < n:
+    if ema.seen < n:
         return SlopeState(ema, 0, state.past)
     filled = state.filled + 1 if state.filled <= over else state.filled
     return SlopeState(ema, filled, state.past[1:] + (ema.value,))  # noqa: RUF005 (compiled)
@@ -225,13 +225,13 @@ def Macd(  # noqa: N802
 def macd_step(state: MacdState, bars: Bars, i: int, fast: int, slow: int, signal: int) -> MacdState:
     quick = smooth(state.fast, bars.close[i], fast)
     slack = smooth(state.slow, bars.close[i], slow)
-    if slack.count < slow:
+    if slack.seen < slow:
         return MacdState(quick, slack, state.signal)
     return MacdState(quick, slack, smooth(state.signal, quick.value - slack.value, signal))
 
 
 def macd_ready(state: MacdState, fast: int, slow: int, signal: int) -> bool:
-    return state.signal.count >= signal
+    return state.signal.seen >= signal
 
 
 def macd_value(state: MacdState, fast: int, slow: int, signal: int) -> MacdValue:

@@ -13,7 +13,7 @@ SPREAD_SHRUNK = 0.000001  # of the peak: below it the spread is made anew
 
 
 class BollingerState(NamedTuple):
-    count: int  # bars, at most n
+    seen: int  # bars, at most n
     left: int  # bars until mean and squares are made anew
     close: float
     mean: float  # of the last n closes
@@ -52,9 +52,9 @@ def Bollinger(n: int = 20, k: float = 2.0, *, on: str | None = None) -> Indicato
 def bollinger_step(state: BollingerState, bars: Bars, i: int, n: int, k: float) -> BollingerState:
     column = bars.close
     close = column[i]
-    if state.count < n - 1:
-        return BollingerState(state.count + 1, 0, close, 0.0, 0.0, 0.0)
-    if state.count >= n and state.left > 1:
+    if state.seen < n - 1:
+        return BollingerState(state.seen + 1, 0, close, 0.0, 0.0, 0.0)
+    if state.seen >= n and state.left > 1:
         old = column[i - n]
         change = close - old
         mean = state.mean + change / n
@@ -73,7 +73,7 @@ def bollinger_step(state: BollingerState, bars: Bars, i: int, n: int, k: float) 
 
 
 def bollinger_ready(state: BollingerState, n: int, k: float) -> bool:
-    return state.count >= n
+    return state.seen >= n
 
 
 def bollinger_value(state: BollingerState, n: int, k: float) -> BollingerValue:
@@ -126,7 +126,7 @@ def keltner_step(
 
 
 def keltner_ready(state: KeltnerState, n: int, k: float, atr: int) -> bool:
-    return state.ema.count >= n and state.atr.average.count >= atr
+    return state.ema.seen >= n and state.atr.average.seen >= atr
 
 
 def keltner_value(state: KeltnerState, n: int, k: float, atr: int) -> ChannelValue:
@@ -169,7 +169,7 @@ def donchian_step(state: DonchianState, bars: Bars, i: int, n: int) -> DonchianS
 
 
 def donchian_ready(state: DonchianState, n: int) -> bool:
-    return state.top.count >= n
+    return state.top.seen >= n
 
 
 def donchian_value(state: DonchianState, n: int) -> ChannelValue:
@@ -214,7 +214,7 @@ def lowest_step(state: Extreme, bars: Bars, i: int, n: int) -> Extreme:
 
 
 def extreme_ready(state: Extreme, n: int) -> bool:
-    return state.count >= n
+    return state.seen >= n
 
 
 def extreme_value(state: Extreme, n: int) -> float:

@@ -36,7 +36,9 @@ def advance(indicators: Sequence[Indicator], series: Series, candle: CandleSeale
     An indicator that the series doesn't hold starts with this candle; one that isn't asked for
     any more is dropped. A state that came out of JSON is thawed.
     """
-    _check(series, candle)
+    if series.open_ms is not None and candle.open_ms <= series.open_ms:
+        raise ValueError(f"expected a candle after {series.open_ms}, found {candle.open_ms}")
+    check(candle.open, candle.high, candle.low, candle.close, candle.volume)
     keep = max([one.lookback for one in indicators], default=0)
     cut = len(series.bars.close) - keep
     bars = series.bars
@@ -86,9 +88,8 @@ def values(indicators: Sequence[Indicator], series: Series) -> dict[str, float]:
             if math.isfinite(value):
                 row[key] = value
             continue
-        for name, number in zip(_field_keys(one), value, strict=True):
-            if math.isfinite(number):
-                row[name] = number
+        named = zip(_field_keys(one), value, strict=True)
+        row.update((name, number) for name, number in named if math.isfinite(number))
     return row
 
 
@@ -105,6 +106,11 @@ def argument(indicator: Indicator, values: Mapping[str, float]) -> Any:
     return indicator.record(*numbers)
 
 
+def argument_keys(indicator: Indicator) -> tuple[str, ...]:
+    """The keys of a flat row that `argument` reads for this indicator."""
+    return _field_keys(indicator) or (_key(indicator),)
+
+
 def thaw(indicators: Sequence[Indicator], series: Series) -> Series:
     """A series that came out of JSON, with its states as NamedTuples again."""
     states = {}
@@ -113,6 +119,35 @@ def thaw(indicators: Sequence[Indicator], series: Series) -> Series:
         if key in series.states:
             states[key] = _thawed(one.start, series.states[key])
     return Series(series.bars, states, series.open_ms)
+
+
+def history(indicator: Indicator, bars: Bars) -> list[Any]:
+    """The indicator's value at each bar, None where it isn't ready: the plain fold.
+
+    ValueError for an impossible bar.
+    """
+    state = indicator.start
+    found: list[Any] = []
+    for i in range(len(bars.close)):
+        check(bars.open[i], bars.high[i], bars.low[i], bars.close[i], bars.volume[i])
+        state = indicator.step(state, bars, i, *indicator.params)
+        ready = indicator.ready(state, *indicator.params)
+        found.append(indicator.value(state, *indicator.params) if ready else None)
+    return found
+
+
+def check(open_: float, high: float, low: float, close: float, volume: float) -> None:
+    """ValueError unless the numbers can be a candle's: what the folds' guards rest on."""
+    # Each comparison is False for NaN too.
+    if not (
+        0.0 < low <= high <= PRICE_MAX
+        and low <= open_ <= high
+        and low <= close <= high
+        and 0.0 <= volume <= VOLUME_MAX
+    ):
+        raise ValueError(
+            f"impossible candle: open {open_} high {high} low {low} close {close} volume {volume}"
+        )
 
 
 def _thawed(shape: Any, plain: Any) -> Any:
@@ -125,22 +160,6 @@ def _thawed(shape: Any, plain: Any) -> Any:
     if type(plain) is not type(shape):
         raise ValueError(f"a state with {plain!r}, expected a {type(shape).__name__}")
     return plain
-
-
-def _check(series: Series, candle: CandleSealed) -> None:
-    if series.open_ms is not None and candle.open_ms <= series.open_ms:
-        raise ValueError(f"expected a candle after {series.open_ms}, found {candle.open_ms}")
-    # False for NaN too.
-    if not (
-        0.0 < candle.low <= candle.high <= PRICE_MAX
-        and candle.low <= candle.open <= candle.high
-        and candle.low <= candle.close <= candle.high
-        and 0.0 <= candle.volume <= VOLUME_MAX
-    ):
-        raise ValueError(
-            f"impossible candle: open {candle.open} high {candle.high} low {candle.low} "
-            f"close {candle.close} volume {candle.volume}"
-        )
 
 
 @cache

@@ -45,7 +45,7 @@ def rsi_step(state: RsiState, bars: Bars, i: int, n: int) -> RsiState:
 
 
 def rsi_ready(state: RsiState, n: int) -> bool:
-    return state.gain.count >= n
+    return state.gain.seen >= n
 
 
 def rsi_value(state: RsiState, n: int) -> float:
@@ -74,8 +74,8 @@ def smooth_raw(state: Smoothing, raw: float, k: int, d: int) -> Smoothing:
     last = state.raw[1:] + (raw,)  # noqa: RUF005 (the compiled form)
     if state.raw_count < k - 1:
         return Smoothing(state.raw_count + 1, last, 0, state.k)
-    count = state.k_count + 1 if state.k_count < d else d
-    return Smoothing(k, last, count, state.k[1:] + (mean(last),))  # noqa: RUF005
+    seen = state.k_count + 1 if state.k_count < d else d
+    return Smoothing(k, last, seen, state.k[1:] + (mean(last),))  # noqa: RUF005
 
 
 class StochasticState(NamedTuple):
@@ -117,7 +117,7 @@ def stochastic_step(
 ) -> StochasticState:
     top = highest(state.top, bars.high, i, n)
     bottom = lowest(state.bottom, bars.low, i, n)
-    if top.count < n:
+    if top.seen < n:
         return StochasticState(top, bottom, state.smoothing)
     span = top.value - bottom.value
     raw = 50.0 if span <= 0.0 else (bars.close[i] - bottom.value) / span * 100.0
@@ -168,7 +168,7 @@ def stoch_rsi_step(
     state: StochRsiState, bars: Bars, i: int, n: int, m: int, k: int, d: int
 ) -> StochRsiState:
     rsi = rsi_step(state.rsi, bars, i, n)
-    if rsi.gain.count < n:
+    if rsi.gain.seen < n:
         return StochRsiState(rsi, 0, state.past, state.smoothing)
     now = rsi_value(rsi, n)
     past = state.past[1:] + (now,)  # noqa: RUF005 (the compiled form)
@@ -195,7 +195,7 @@ def stoch_rsi_value(state: StochRsiState, n: int, m: int, k: int, d: int) -> Sto
 
 
 class CciState(NamedTuple):
-    count: int  # bars, at most n
+    seen: int  # bars, at most n
     value: float
 
 
@@ -218,8 +218,8 @@ def Cci(n: int = 20, *, on: str | None = None) -> Indicator:  # noqa: N802
 
 
 def cci_step(state: CciState, bars: Bars, i: int, n: int) -> CciState:
-    if state.count < n - 1:
-        return CciState(state.count + 1, 0.0)
+    if state.seen < n - 1:
+        return CciState(state.seen + 1, 0.0)
     now = typical(bars, i)
     total = 0.0  # of the differences from now: exactly 0 where nothing moved
     for j in range(i - n + 1, i + 1):
@@ -236,7 +236,7 @@ def cci_step(state: CciState, bars: Bars, i: int, n: int) -> CciState:
 
 
 def cci_ready(state: CciState, n: int) -> bool:
-    return state.count >= n
+    return state.seen >= n
 
 
 def cci_value(state: CciState, n: int) -> float:
@@ -244,7 +244,7 @@ def cci_value(state: CciState, n: int) -> float:
 
 
 class RocState(NamedTuple):
-    count: int  # bars, at most n + 1
+    seen: int  # bars, at most n + 1
     value: float  # percent
 
 
@@ -266,8 +266,8 @@ def Roc(n: int = 10, *, on: str | None = None) -> Indicator:  # noqa: N802
 
 
 def roc_step(state: RocState, bars: Bars, i: int, n: int) -> RocState:
-    if state.count < n:
-        return RocState(state.count + 1, 0.0)
+    if state.seen < n:
+        return RocState(state.seen + 1, 0.0)
     then = bars.close[i - n]
     if then <= 0.0:
         return RocState(n + 1, 0.0)
@@ -275,7 +275,7 @@ def roc_step(state: RocState, bars: Bars, i: int, n: int) -> RocState:
 
 
 def roc_ready(state: RocState, n: int) -> bool:
-    return state.count > n
+    return state.seen > n
 
 
 def roc_value(state: RocState, n: int) -> float:

@@ -41,7 +41,7 @@ def atr_step(state: AtrState, bars: Bars, i: int, n: int) -> AtrState:
 
 
 def atr_ready(state: AtrState, n: int) -> bool:
-    return state.average.count >= n
+    return state.average.seen >= n
 
 
 def atr_value(state: AtrState, n: int) -> float:
@@ -49,7 +49,7 @@ def atr_value(state: AtrState, n: int) -> float:
 
 
 class AdxState(NamedTuple):
-    count: int  # bars, at most n + 1
+    seen: int  # bars, at most n + 1
     range: float  # Wilder's sums over n bars: true range, upward and downward movement
     up: float
     down: float
@@ -84,16 +84,16 @@ def Adx(n: int = 14, *, on: str | None = None) -> Indicator:  # noqa: N802
 
 
 def adx_step(state: AdxState, bars: Bars, i: int, n: int) -> AdxState:
-    if state.count == 0:
+    if state.seen == 0:
         return AdxState(1, 0.0, 0.0, 0.0, state.average)
     rise = bars.high[i] - bars.high[i - 1]
     fall = bars.low[i - 1] - bars.low[i]
     up = rise if rise > 0.0 and rise > fall else 0.0
     down = fall if fall > 0.0 and fall > rise else 0.0
     reach = true_range(bars, i)
-    if state.count < n:
+    if state.seen < n:
         return AdxState(
-            state.count + 1, state.range + reach, state.up + up, state.down + down, state.average
+            state.seen + 1, state.range + reach, state.up + up, state.down + down, state.average
         )
     reach = state.range - state.range / n + reach
     up = state.up - state.up / n + up
@@ -105,7 +105,7 @@ def adx_step(state: AdxState, bars: Bars, i: int, n: int) -> AdxState:
 
 
 def adx_ready(state: AdxState, n: int) -> bool:
-    return state.average.count >= n
+    return state.average.seen >= n
 
 
 def adx_value(state: AdxState, n: int) -> AdxValue:
@@ -156,7 +156,7 @@ def supertrend_step(
     state: SupertrendState, bars: Bars, i: int, n: int, k: float
 ) -> SupertrendState:
     atr = atr_step(state.atr, bars, i, n)
-    if atr.average.count < n:
+    if atr.average.seen < n:
         return SupertrendState(atr, 0.0, 0.0, 0.0)
     close = bars.close[i]
     middle = (bars.high[i] + bars.low[i]) / 2.0

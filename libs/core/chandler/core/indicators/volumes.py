@@ -7,9 +7,11 @@ from chandler.core.indicators.parameters import granularity, whole
 from chandler.core.indicators.spec import Bars, Indicator
 from chandler.core.indicators.windows import ROLLING, SHRUNK, Rolling, roll, typical
 
+ROUNDING = 0.000000000001  # of the price: two sums of three prices may differ so and be the same
+
 
 class MfiState(NamedTuple):
-    count: int  # bars, at most n + 1
+    seen: int  # bars, at most n + 1
     left: int  # bars until the sums are made anew
     up: float  # money flow of the bars whose typical price rose, over n bars
     down: float  # of those whose typical price fell
@@ -20,7 +22,7 @@ class MfiState(NamedTuple):
 def Mfi(n: int = 14, *, on: str | None = None) -> Indicator:  # noqa: N802
     """Money flow index, 0 to 100: the share of typical price × volume in rising bars, n bars.
 
-    A bar whose typical price didn't move counts for neither side. 50.0 where no money flowed at
+    A bar whose typical price moved by less than 1e-12 of itself counts for neither side. 50.0 where no money flowed at
     all (TA-Lib: 0, and also for any flow below 1). First value at bar n + 1.
     """
     return Indicator(
@@ -39,21 +41,21 @@ def money_flow(bars: Bars, i: int) -> float:
     """Typical price × volume of bar i, negative where the price fell. Looks back 1 bar."""
     now = typical(bars, i)
     before = typical(bars, i - 1)
-    if now > before:
+    if now - before > ROUNDING * before:
         return now * bars.volume[i]
-    if now < before:
+    if before - now > ROUNDING * before:
         return -now * bars.volume[i]
     return 0.0
 
 
 def mfi_step(state: MfiState, bars: Bars, i: int, n: int) -> MfiState:
-    if state.count == 0:
+    if state.seen == 0:
         return MfiState(1, n, 0.0, 0.0, 0.0, 0.0)
     new = money_flow(bars, i)
     up = state.up + new if new > 0.0 else state.up
     down = state.down - new if new < 0.0 else state.down
-    if state.count <= n:
-        return MfiState(state.count + 1, n, up, down, up, down)
+    if state.seen <= n:
+        return MfiState(state.seen + 1, n, up, down, up, down)
     old = money_flow(bars, i - n)
     if old > 0.0:
         up = up - old
@@ -77,7 +79,7 @@ def mfi_step(state: MfiState, bars: Bars, i: int, n: int) -> MfiState:
 
 
 def mfi_ready(state: MfiState, n: int) -> bool:
-    return state.count > n
+    return state.seen > n
 
 
 def mfi_value(state: MfiState, n: int) -> float:
@@ -88,11 +90,11 @@ def mfi_value(state: MfiState, n: int) -> float:
 
 
 class ObvState(NamedTuple):
-    count: int  # bars, at most 1
+    seen: int  # bars, at most 1
     value: float
 
 
-def Obv(*, on: str | None = None) -> Indicator:
+def Obv(*, on: str | None = None) -> Indicator:  # noqa: N802
     """On-balance volume, base coin: the volume is added on a rise of the close, taken on a fall.
 
     Seed: the first bar's volume, which is the first value (as TA-Lib). Its level depends on where
@@ -112,7 +114,7 @@ def Obv(*, on: str | None = None) -> Indicator:
 
 def obv_step(state: ObvState, bars: Bars, i: int) -> ObvState:
     volume = bars.volume[i]
-    if state.count == 0:
+    if state.seen == 0:
         return ObvState(1, volume)
     if bars.close[i] > bars.close[i - 1]:
         return ObvState(1, state.value + volume)
@@ -122,7 +124,7 @@ def obv_step(state: ObvState, bars: Bars, i: int) -> ObvState:
 
 
 def obv_ready(state: ObvState) -> bool:
-    return state.count > 0
+    return state.seen > 0
 
 
 def obv_value(state: ObvState) -> float:
@@ -136,7 +138,7 @@ class VwapState(NamedTuple):
     typical: float  # of the newest bar
 
 
-def Vwap(*, on: str | None = None) -> Indicator:
+def Vwap(*, on: str | None = None) -> Indicator:  # noqa: N802
     """Volume-weighted mean of the typical price since 00:00 UTC of the bar's open time.
 
     Sums begin anew with each UTC day, so nothing drifts. Before any volume in a day: the newest
@@ -202,7 +204,7 @@ def volume_ratio_step(state: VolumeRatioState, bars: Bars, i: int, n: int) -> Vo
 
 
 def volume_ratio_ready(state: VolumeRatioState, n: int) -> bool:
-    return state.sum.count >= n
+    return state.sum.seen >= n
 
 
 def volume_ratio_value(state: VolumeRatioState, n: int) -> float:

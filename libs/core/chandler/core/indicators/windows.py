@@ -16,7 +16,7 @@ SHRUNK = 0.001  # of the peak: below it a rolling sum is made anew
 class Rolling(NamedTuple):
     """Sum of the last n values of a column."""
 
-    count: int  # values taken in, at most n
+    seen: int  # values taken in, at most n
     left: int  # bars until the sum is made anew
     total: float
     peak: float  # greatest total since it was made anew
@@ -27,9 +27,9 @@ ROLLING = Rolling(0, 0, 0.0, 0.0)
 
 def roll(state: Rolling, column: Sequence[float], i: int, n: int) -> Rolling:
     """The sum with value i in it; the column's values aren't negative. Looks back n bars."""
-    if state.count < n:
+    if state.seen < n:
         total = state.total + column[i]
-        return Rolling(state.count + 1, n, total, total)
+        return Rolling(state.seen + 1, n, total, total)
     change = column[i] - column[i - n]
     total = state.total + change
     if state.left > 1 and (change == 0.0 or total > SHRUNK * state.peak):
@@ -44,7 +44,7 @@ def roll(state: Rolling, column: Sequence[float], i: int, n: int) -> Rolling:
 class Extreme(NamedTuple):
     """Highest or lowest of the last n values of a column."""
 
-    count: int  # values taken in, at most n
+    seen: int  # values taken in, at most n
     age: int  # bars since the extreme
     value: float
 
@@ -55,37 +55,37 @@ EXTREME = Extreme(0, 0, 0.0)
 def highest(state: Extreme, column: Sequence[float], i: int, n: int) -> Extreme:
     """The highest of the last n values with value i in it. Looks back n - 1 bars."""
     value = column[i]
-    if state.count == 0:
+    if state.seen == 0:
         return Extreme(1, 0, value)
-    count = state.count + 1 if state.count < n else n
+    seen = state.seen + 1 if state.seen < n else n
     if value >= state.value:
-        return Extreme(count, 0, value)
+        return Extreme(seen, 0, value)
     if state.age + 1 < n:
-        return Extreme(count, state.age + 1, state.value)
+        return Extreme(seen, state.age + 1, state.value)
     age = 0
     for k in range(1, n):
         if column[i - k] > value:
             value = column[i - k]
             age = k
-    return Extreme(count, age, value)
+    return Extreme(seen, age, value)
 
 
 def lowest(state: Extreme, column: Sequence[float], i: int, n: int) -> Extreme:
     """The lowest of the last n values with value i in it. Looks back n - 1 bars."""
     value = column[i]
-    if state.count == 0:
+    if state.seen == 0:
         return Extreme(1, 0, value)
-    count = state.count + 1 if state.count < n else n
+    seen = state.seen + 1 if state.seen < n else n
     if value <= state.value:
-        return Extreme(count, 0, value)
+        return Extreme(seen, 0, value)
     if state.age + 1 < n:
-        return Extreme(count, state.age + 1, state.value)
+        return Extreme(seen, state.age + 1, state.value)
     age = 0
     for k in range(1, n):
         if column[i - k] < value:
             value = column[i - k]
             age = k
-    return Extreme(count, age, value)
+    return Extreme(seen, age, value)
 
 
 def mean(values: tuple[float, ...]) -> float:

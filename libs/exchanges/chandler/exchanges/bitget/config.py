@@ -1,5 +1,7 @@
 """Where Bitget is and how fast its clock runs."""
 
+from urllib.parse import urlsplit
+
 import msgspec
 
 
@@ -13,3 +15,8 @@ class VenueConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     ws_url: str = ""  # wss://ws.bitget.com/v2/ws/public
     requests_per_second_max: int = 20  # of the venue's clock, per endpoint and IP
     product_type: str = "USDT-FUTURES"
+
+
+def is_local(url: str) -> bool:
+    """Whether `url` is on this machine, so that no proxy stands between."""
+    return urlsplit(url).hostname in ("127.0.0.1", "localhost", "::1")

@@ -2,6 +2,13 @@
 
 import msgspec
 
+SPEED_MIN, SPEED_MAX = 1.0, 3600.0
+TICKS_PER_SECOND_MAX = 1000  # of wall time; what one core of a stage can take
+
+
+class SimulatorError(Exception):
+    """The simulator can't do what it was told: the message is one line for people."""
+
 
 class SimulatorConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A seeded exchange over recorded candles."""

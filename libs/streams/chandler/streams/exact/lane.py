@@ -49,6 +49,12 @@ class Taken(NamedTuple):
     raw: bytes
 
 
+def _retrieved(sent: "asyncio.Future[Any]") -> None:
+    """The commit fails with a record that failed; its own exception needs no second report."""
+    if not sent.cancelled():
+        sent.exception()
+
+
 class Lane(Generic[S]):
     """The state, buffers and producer of one partition."""
 
@@ -223,25 +229,32 @@ class Lane(Generic[S]):
             if isinstance(output.event, DeadLetter):
                 self._observer.dead_letter(output.event)
             source = f"{taken.topic}/{taken.partition}/{taken.offset}".encode()
-            await producer.send(
+            await self._send(
                 topic_name(self._installation, output.topic),
                 encode(output.event),
-                key=output.key.encode(),
-                headers=[("in", source)],
+                output.key,
+                None,
+                [("in", source)],
             )
         for key, state in dirty.items():
-            await producer.send(
-                state_topic, _encode_state(state), key=key.encode(), partition=self.partition
-            )
+            await self._send(state_topic, _encode_state(state), key, self.partition)
         offsets = Offsets(
             next={topic: offset for topic, offset in self._next.items() if offset >= 0},
             first_at=self._first_at,
             last_at=self._last_at,
         )
-        await producer.send(
-            state_topic,
-            _encode_state(offsets),
-            key=OFFSETS_KEY.encode(),
-            partition=self.partition,
-        )
+        await self._send(state_topic, _encode_state(offsets), OFFSETS_KEY, self.partition)
         await producer.commit_transaction()
+
+    async def _send(
+        self,
+        topic: str,
+        value: bytes,
+        key: str,
+        partition: int | None,
+        headers: list[tuple[str, bytes]] | None = None,
+    ) -> None:
+        sent = await self.producer.send(
+            topic, value, key=key.encode(), partition=partition, headers=headers
+        )
+        sent.add_done_callback(_retrieved)

@@ -14,7 +14,7 @@ from typing import Any, Generic, Protocol, TypeVar
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRebalanceListener, TopicPartition
 from aiokafka.coordinator.assignors.range import RangePartitionAssignor
-from aiokafka.errors import FencedInstanceIdError, IllegalStateError, KafkaError
+from aiokafka.errors import IllegalStateError, KafkaError
 
 from chandler.core.stage import HoleError, Stage
 from chandler.streams.clients import (
@@ -41,10 +41,6 @@ CLOSE_S_MAX = 5.0
 log = logging.getLogger("chandler.streams.exact")
 
 
-class ReplacedError(Exception):
-    """Another instance of the same name took over: this one has to end."""
-
-
 class HealthSink(Protocol):
     """What the loop reports of itself; see services.declaration.Health."""
 
@@ -63,17 +59,16 @@ async def run_stage(
     stop: asyncio.Event,
     health: HealthSink,
     observer: Observer,
-    instance: str | None = None,
     ahead_max_ms: int = AHEAD_MAX_MS,
 ) -> None:
     """Runs `stage` until `stop` is set.
 
     `reach_ms` names the inputs (catalogue names) and how far in event time one record of each
-    reaches: its granularity's interval, 0 for ticks. `instance` makes the group membership static.
-    Raises HoleError, NewerSchemaError, StateError, ReplacedError: people have to look.
+    reaches: its granularity's interval, 0 for ticks.
+    Raises HoleError, NewerSchemaError, StateError: people have to look.
     """
     worker = _Worker(
-        stage, installation, service, dict(reach_ms), stop, health, observer, instance, ahead_max_ms
+        stage, installation, service, dict(reach_ms), stop, health, observer, ahead_max_ms
     )
     await worker.run()
 
@@ -122,7 +117,6 @@ class _Worker(Generic[S]):
         stop: asyncio.Event,
         health: HealthSink,
         observer: Observer,
-        instance: str | None,
         ahead_max_ms: int,
     ) -> None:
         self.stage = stage
@@ -132,7 +126,6 @@ class _Worker(Generic[S]):
         self.stop = stop
         self.health = health
         self.observer = observer
-        self.instance = instance
         self.ahead_max_ms = ahead_max_ms
         self.assigned: set[int] = set()
         self.aligned: set[int] = set()
@@ -158,10 +151,6 @@ class _Worker(Generic[S]):
             if isinstance(error, HoleError) and str(error) != last_hole:
                 last_hole = str(error)
                 log.warning("%s: %s; reading again from the state's offsets", self.service, error)
-            elif isinstance(error, FencedInstanceIdError):
-                raise ReplacedError(
-                    f"{self.service}: another instance runs as {self.instance}: this one ends"
-                ) from None
             elif isinstance(error, (KafkaError, TimeoutError, OSError)) and (
                 restarts < RESTARTS_MAX
             ):
@@ -182,7 +171,6 @@ class _Worker(Generic[S]):
         client = consumer(
             self.installation,
             group_name(self.installation, self.service),
-            group_instance_id=self.instance,
             partition_assignment_strategy=[RangePartitionAssignor],
             fetch_max_wait_ms=250,
         )

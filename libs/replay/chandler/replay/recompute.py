@@ -1,0 +1,231 @@
+"""Recomputes decisions from the candle topics by the live folds, and compares with what is on file.
+
+Knows nothing of Kafka: it takes candles and recorded events, in any order across symbols.
+"""
+
+import heapq
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import msgspec
+
+from chandler.core import indicator_stage, signals
+from chandler.core.engine import ResolvedEngine, indicators_of
+from chandler.core.events import (
+    Candle,
+    DeadLetter,
+    Event,
+    IndicatorRow,
+    MatrixRow,
+    Signal,
+    Symbol,
+)
+from chandler.core.granularity import Granularity, interval_ms
+from chandler.core.hashing import digest
+from chandler.core.notes import Invoke, call
+from chandler.core.stage import Output
+
+SHOWN_MAX = 5  # differences that are spelled out
+
+Encode = Callable[[Any], bytes]
+# What the stream has as bytes: the same encoder as chandler.streams.codec.encode.
+encode: Encode = msgspec.json.Encoder().encode
+
+
+class Begin(NamedTuple):
+    """Where the present configuration took over one symbol's closes of one base granularity."""
+
+    close_ms: int  # of the first evaluation under it
+    last_signal: dict[str, int]  # engine's hash → close of its last signal before that
+
+
+class Recomputed(NamedTuple):
+    """What the folds make of the candles, in their order within each symbol."""
+
+    candles: int
+    rows: int
+    matrix: list[MatrixRow]
+    signals: list[Signal]
+    letters: list[DeadLetter]
+
+
+class SignalAudit(NamedTuple):
+    """What `audit signals` prints. All is well: no mismatch, nothing twice, nothing missing."""
+
+    signals: int  # recorded ones that were compared
+    mismatches: int  # their bytes differ, or nothing like them is recomputed
+    duplicated: int  # recorded more than once
+    missing: int  # recomputed, due by the matrix' last close, and not recorded
+    not_compared: int  # made by other code or under another configuration
+    digest: str  # over the recorded ones that were compared, whatever their partitions
+    differences: list[str]  # the first few, for people
+
+
+def recompute(
+    candles: Iterable[Iterable[Candle]],
+    engines: Sequence[ResolvedEngine],
+    *,
+    code: str,
+    begins: Mapping[tuple[Symbol, Granularity], Begin] | None = None,
+    invoke: Invoke = call,
+) -> Recomputed:
+    """Runs the candles through indicators and signals, as the two services do.
+
+    Each of `candles` holds one symbol's candles of one granularity, in the order of the topic.
+    """
+    wanted = indicators_of(engines)
+    indicators = indicator_stage.stage(wanted, code=code)
+    decisions = signals.stage(engines, code=code, invoke=invoke)
+    outputs: list[Output] = []
+    counted: Counter[str] = Counter()
+
+    def rows_of(lane: Iterable[Candle]) -> Iterator[IndicatorRow]:
+        state: indicator_stage.SeriesState | None = None
+        for candle in lane:
+            if state is None:
+                state = indicators.start(indicators.key(candle))
+            counted["candles"] += 1
+            state, made = indicators.step(state, candle)
+            for output in made:
+                if isinstance(output.event, IndicatorRow):
+                    counted["rows"] += 1
+                    yield output.event
+                else:
+                    outputs.append(output)
+
+    states = _starts(begins or {})
+    for row in heapq.merge(*map(rows_of, candles), key=_order):
+        state = states.get(row.symbol) or decisions.start(row.symbol)
+        states[row.symbol], made = decisions.step(state, row)
+        outputs.extend(made)
+    return Recomputed(
+        counted["candles"],
+        counted["rows"],
+        [output.event for output in outputs if isinstance(output.event, MatrixRow)],
+        [output.event for output in outputs if isinstance(output.event, Signal)],
+        [output.event for output in outputs if isinstance(output.event, DeadLetter)],
+    )
+
+
+def _order(row: IndicatorRow) -> tuple[int, int, str]:
+    return (row.close_ms, -interval_ms(row.granularity), row.symbol)
+
+
+def _starts(
+    begins: Mapping[tuple[Symbol, Granularity], Begin],
+) -> dict[Symbol, signals.SymbolState]:
+    """States in which nothing before `begins` is evaluated and the last signals are known."""
+    states: dict[Symbol, signals.SymbolState] = {}
+    for (symbol, base), begin in begins.items():
+        state = states.get(symbol, signals.SymbolState())
+        states[symbol] = msgspec.structs.replace(
+            state,
+            done={**state.done, base: begin.close_ms - 1},
+            last_signal={**state.last_signal, **begin.last_signal},
+        )
+    return states
+
+
+def begins_of(
+    matrix: Iterable[MatrixRow], recorded: Sequence[Signal], engines: Sequence[ResolvedEngine]
+) -> dict[tuple[Symbol, Granularity], Begin]:
+    """Where the present engines took over, for the symbols that others were evaluated for before.
+
+    Empty where nothing ever changed: then all is recomputed from the first candle on.
+    """
+    configs = signals.matrix_configs(engines)
+    first: dict[tuple[Symbol, Granularity], int] = {}
+    changed: set[tuple[Symbol, Granularity]] = set()
+    for row in matrix:
+        place = (row.symbol, row.granularity)
+        if row.config == configs.get(row.granularity):
+            first[place] = min(row.close_ms, first.get(place, row.close_ms))
+        else:
+            changed.add(place)
+    begins = {}
+    for place in sorted(changed & set(first)):
+        last: dict[str, int] = {}
+        for signal in recorded:
+            before = signal.close_ms < first[place]
+            if before and (signal.symbol, signal.granularity) == place:
+                last[signal.config] = max(signal.close_ms, last.get(signal.config, -1))
+        begins[place] = Begin(first[place], last)
+    return begins
+
+
+def horizons(matrix: Iterable[MatrixRow]) -> dict[tuple[Symbol, Granularity], int]:
+    """The last evaluated close of each symbol and base: up to it every signal must be there."""
+    last: dict[tuple[Symbol, Granularity], int] = {}
+    for row in matrix:
+        place = (row.symbol, row.granularity)
+        last[place] = max(row.close_ms, last.get(place, row.close_ms))
+    return last
+
+
+def compare(
+    recorded: Sequence[Signal],
+    recomputed: Sequence[Signal],
+    due: Mapping[tuple[Symbol, Granularity], int],
+    *,
+    engines: Sequence[ResolvedEngine],
+    code: str,
+    begins: Mapping[tuple[Symbol, Granularity], Begin] | None = None,
+) -> SignalAudit:
+    """Compares byte by byte. `due` is horizons(matrix).
+
+    To be honest while the stream runs: read matrix first, then signals, then candles.
+    """
+    current = {engine.hash for engine in engines}
+    began = {place: begin.close_ms for place, begin in (begins or {}).items()}
+    compared: dict[str, Signal] = {}
+    seen: Counter[str] = Counter()
+    for signal in recorded:
+        seen[signal.id] += 1
+        place = (signal.symbol, signal.granularity)
+        known = signal.config in current and signal.code == code
+        if known and signal.close_ms >= began.get(place, 0):
+            compared.setdefault(signal.id, signal)
+    expected = {signal.id: signal for signal in recomputed}
+    differences: list[str] = []
+    for signal in compared.values():
+        if signal.id not in expected:
+            differences.append(f"{_named(signal)}: recorded, and not recomputed")
+        elif encode(signal) != encode(expected[signal.id]):
+            differences.append(f"{_named(signal)}: {_difference(signal, expected[signal.id])}")
+    mismatches = len(differences)
+    absent = [
+        signal
+        for signal in expected.values()
+        if signal.id not in seen
+        and signal.close_ms <= due.get((signal.symbol, signal.granularity), -1)
+    ]
+    differences += [f"{_named(signal)}: recomputed, and not recorded" for signal in absent]
+    twice = {key: times for key, times in seen.items() if times > 1}
+    differences += [f"{key}: recorded {times} times" for key, times in twice.items()]
+    return SignalAudit(
+        signals=len(compared),
+        mismatches=mismatches,
+        duplicated=sum(times - 1 for times in twice.values()),
+        missing=len(absent),
+        not_compared=len(seen) - len(compared),
+        digest=digest_of(compared.values()),
+        differences=differences[:SHOWN_MAX],
+    )
+
+
+def digest_of(events: Iterable[Signal | MatrixRow]) -> str:
+    """One hash over events, whatever the order in which their partitions were read."""
+    return digest(*sorted(encode(event) for event in events))
+
+
+def _named(signal: Signal) -> str:
+    return f"{signal.source} {signal.symbol} {signal.side} at {signal.close_ms}"
+
+
+def _difference(recorded: Event, expected: Event) -> str:
+    for field in recorded.__struct_fields__:
+        one, other = getattr(recorded, field), getattr(expected, field)
+        if one != other:
+            return f"{field} is {one!r}, recomputed {other!r}"
+    return "their bytes differ"

@@ -1,0 +1,203 @@
+"""Reads topics whole, up to where they end now, and follows them. Committed records only.
+
+Never joins a group. Ends by position, not by count: transaction markers take offsets too.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterable, Mapping
+from typing import Any, NamedTuple
+
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.errors import KafkaError
+
+from chandler.core.events import Event
+from chandler.streams.catalogue import topic
+from chandler.streams.clients import admin, catalogue_name, consumer, topic_name
+from chandler.streams.codec import UndecodableError, decode
+from chandler.streams.settings import Installation
+
+POLL_MS = 500
+BATCH_MAX = 5_000
+SILENT_POLLS_MAX = 40  # without a record and without progress: a transaction hangs
+
+
+class ReadError(Exception):
+    """A topic can't be read: one line for people."""
+
+
+class Record(NamedTuple):
+    """One record as a reader sees it."""
+
+    topic: str  # the catalogue's name
+    partition: int
+    offset: int
+    timestamp_ms: int  # Kafka's CreateTime
+    key: str
+    event: Event | None  # None: a stage's state, a tombstone, or undecodable
+    raw: bytes | None
+    headers: dict[str, bytes]
+
+
+async def connected(installation: Installation) -> AIOKafkaConsumer:
+    """A started consumer; ReadError if Kafka can't be reached."""
+    reader = consumer(installation, fetch_max_wait_ms=100, max_poll_records=BATCH_MAX)
+    try:
+        await reader.start()
+    except (KafkaError, OSError) as error:
+        await reader.stop()
+        raise ReadError(
+            f"Kafka can't be reached at {installation.bootstrap}: start it with "
+            "./chandler kafka start, or set CHANDLER_BROKERS"
+        ) from error
+    return reader
+
+
+async def partitions(
+    installation: Installation, names: Iterable[str]
+) -> dict[str, list[TopicPartition]]:
+    """The partitions of each catalogue topic; an empty list for one that isn't on the cluster."""
+    wanted = {topic_name(installation, topic(name).name): name for name in names}
+    client = admin(installation)
+    try:
+        await client.start()
+        described = await client.describe_topics(list(wanted))
+    except (KafkaError, OSError) as error:
+        raise ReadError(f"Kafka can't be reached at {installation.bootstrap}: {error!r}") from error
+    finally:
+        await client.close()
+    return {
+        wanted[entry["topic"]]: [
+            TopicPartition(entry["topic"], part["partition"])
+            for part in sorted(entry["partitions"], key=lambda part: part["partition"])
+        ]
+        for entry in described
+    }
+
+
+def _record(installation: Installation, raw: Any) -> Record:
+    name = catalogue_name(installation, raw.topic)
+    event = None
+    if raw.value is not None and topic(name).events:
+        try:
+            event = decode(name, raw.value)
+        except UndecodableError:
+            event = None
+    return Record(
+        topic=name,
+        partition=raw.partition,
+        offset=raw.offset,
+        timestamp_ms=raw.timestamp,
+        key=(raw.key or b"").decode(errors="replace"),
+        event=event,
+        raw=raw.value,
+        headers=dict(raw.headers),
+    )
+
+
+async def _seek(
+    reader: AIOKafkaConsumer, assigned: list[TopicPartition], start: str | int
+) -> dict[TopicPartition, int]:
+    """Seeks explicitly (a seek to "the beginning" can lose against the reset); returns the ends."""
+    ends: dict[TopicPartition, int] = await reader.end_offsets(assigned)
+    begins: Mapping[TopicPartition, Any]
+    if start == "end":
+        begins = ends
+    elif start == "beginning":
+        begins = await reader.beginning_offsets(assigned)
+    else:
+        found = await reader.offsets_for_times(dict.fromkeys(assigned, int(start)))
+        begins = {tp: found[tp].offset if found[tp] else ends[tp] for tp in assigned}
+    for tp in assigned:
+        reader.seek(tp, begins[tp])
+    return ends
+
+
+async def read_topics(
+    installation: Installation, names: Iterable[str], start: str | int = "beginning"
+) -> AsyncIterator[Record]:
+    """Every committed record of `names` up to the ends at the time of the call.
+
+    `start`: "beginning", or a CreateTime in ms. Order holds within a partition only. A topic that
+    isn't on the cluster gives nothing. ReadError; NewerSchemaError of the codec.
+    """
+    found = await partitions(installation, names)
+    assigned = [tp for parts in found.values() for tp in parts]
+    if not assigned:
+        return
+    reader = await connected(installation)
+    try:
+        reader.assign(assigned)
+        ends = await _seek(reader, assigned, start)
+        silent = 0
+        behind = {tp for tp in assigned if await reader.position(tp) < ends[tp]}
+        reader.pause(*(tp for tp in assigned if tp not in behind))
+        while behind:
+            batches = await reader.getmany(*behind, timeout_ms=POLL_MS, max_records=BATCH_MAX)
+            for tp, records in batches.items():
+                for raw in records:
+                    if raw.offset < ends[tp]:
+                        yield _record(installation, raw)
+            before = len(behind)
+            behind = {tp for tp in behind if await reader.position(tp) < ends[tp]}
+            silent = 0 if batches or len(behind) < before else silent + 1
+            if silent > SILENT_POLLS_MAX:
+                stuck = min(behind)
+                raise ReadError(
+                    f"{stuck.topic}/{stuck.partition} can't be read up to its end: a transaction "
+                    "hangs open, wait for its timeout and try again"
+                )
+    finally:
+        await reader.stop()
+
+
+async def follow(
+    installation: Installation,
+    names: Iterable[str],
+    start: str | int = "end",
+    stop: asyncio.Event | None = None,
+) -> AsyncIterator[Record]:
+    """Records of `names` as they are committed, until `stop` is set or the caller leaves."""
+    async for batch in follow_batches(installation, names, start, stop):
+        for record in batch:
+            yield record
+
+
+async def follow_batches(
+    installation: Installation,
+    names: Iterable[str],
+    start: str | int = "end",
+    stop: asyncio.Event | None = None,
+) -> AsyncIterator[list[Record]]:
+    """Like follow, a batch at a time; an empty one at least every POLL_MS."""
+    names = list(names)
+    found = await partitions(installation, names)
+    absent = [name for name in names if not found.get(name)]
+    if absent:
+        raise ReadError(f"topic {absent[0]} is not on this cluster: run ./chandler up first")
+    assigned = [tp for parts in found.values() for tp in parts]
+    reader = await connected(installation)
+    try:
+        reader.assign(assigned)
+        await _seek(reader, assigned, start)
+        while stop is None or not stop.is_set():
+            batches = await reader.getmany(timeout_ms=POLL_MS, max_records=BATCH_MAX)
+            yield [_record(installation, raw) for records in batches.values() for raw in records]
+    finally:
+        await reader.stop()
+
+
+async def end_offsets(
+    installation: Installation, names: Iterable[str]
+) -> dict[str, list[tuple[int, int]]]:
+    """(beginning, end) of each partition of each topic; an empty list for one that isn't there."""
+    found = await partitions(installation, names)
+    assigned = [tp for parts in found.values() for tp in parts]
+    if not assigned:
+        return {name: [] for name in found}
+    reader = await connected(installation)
+    try:
+        begins = await reader.beginning_offsets(assigned)
+        ends = await reader.end_offsets(assigned)
+    finally:
+        await reader.stop()
+    return {name: [(begins[tp], ends[tp]) for tp in parts] for name, parts in found.items()}

@@ -1,0 +1,126 @@
+"""The command line: finds the command's module, runs it, turns errors into one line and a status.
+
+0: well, 1: a check failed, 2: usage, 3: configuration, 4: Kafka can't be reached, 130: Ctrl-C.
+Only the module of the command that was asked for is imported.
+"""
+
+import importlib
+import importlib.util
+import os
+import sys
+from typing import NamedTuple
+
+import typer
+
+from chandler.streams.settings import SettingsError
+from services.layers import ConfigurationError
+
+FAILED, USAGE, MISCONFIGURED, NO_KAFKA, INTERRUPTED = 1, 2, 3, 4, 130
+
+
+class Command(NamedTuple):
+    """Where a command is: a function, or a typer app with commands of its own."""
+
+    module: str
+    attribute: str
+    doc: str
+
+
+COMMANDS: dict[str, Command] = {
+    "up": Command("services.cli.running.up", "up", "Starts everything and shows what happens."),
+    "run": Command("services.cli.running.up", "run", "Runs one service (images and pods)."),
+    "status": Command("services.cli.running.status", "status", "Services, lags, ages."),
+    "market": Command("services.cli.running.market", "market", "The market by window, live."),
+    "topics": Command("services.cli.records.topics", "topics", "Topics and what is in them."),
+    "tail": Command("services.cli.records.tail", "tail", "Records of a topic as they come."),
+    "candles": Command("services.cli.records.candles", "app", "Exports sealed candles."),
+    "audit": Command("services.cli.records.audit", "app", "Checks what stands in the topics."),
+    "indicator": Command("services.cli.indicator", "indicator", "Computes an indicator of a file."),
+    "check-causal": Command("services.cli.check_causal", "check_causal", "Looks for look-ahead."),
+    "new": Command("services.cli.new_engine", "app", "Writes a plug-in from a template."),
+    "config": Command("services.cli.config", "app", "Shows and sets configuration."),
+    "kafka": Command("services.cli.kafka", "app", "Starts, stops and shows the embedded Kafka."),
+    "test": Command("services.cli.test", "test", "Runs the tests."),
+    "bench": Command("services.cli.bench", "bench", "Runs a benchmark."),
+}
+PASS_ON = {"test", "bench"}  # what follows them goes to pytest, or to the benchmark
+
+
+def build(only: str = "") -> typer.Typer:
+    """The app with one command, or with the names of all of them (for help)."""
+    app = typer.Typer(
+        name="chandler",
+        help="Candles in, explained decisions out.",
+        no_args_is_help=True,
+        add_completion=False,
+        pretty_exceptions_enable=False,
+    )
+
+    @app.callback()
+    def chandler() -> None:
+        """Candles in, explained decisions out."""
+
+    for name, command in COMMANDS.items():
+        if only in COMMANDS and name != only:
+            continue
+        if importlib.util.find_spec(command.module) is None:
+            continue
+        _register(app, name, command, real=name == only)
+    return app
+
+
+def _register(app: typer.Typer, name: str, command: Command, *, real: bool) -> None:
+    if not real:
+        app.command(name, help=command.doc)(lambda: None)
+        return
+    found = getattr(importlib.import_module(command.module), command.attribute)
+    if isinstance(found, typer.Typer):
+        app.add_typer(found, name=name, help=command.doc)
+        return
+    settings = {"allow_extra_args": True, "ignore_unknown_options": True}
+    app.command(name, context_settings=settings if name in PASS_ON else None)(found)
+
+
+def main(words: list[str]) -> int:
+    """Runs the command line; the exit status."""
+    only = next((word for word in words if not word.startswith("-")), "")
+    try:
+        command = typer.main.get_command(build(only))
+        result = command.main(args=words, prog_name="chandler", standalone_mode=False)
+    except typer.Abort:
+        return INTERRUPTED
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except Exception as error:
+        return explained(error)
+    return result if isinstance(result, int) else 0
+
+
+def explained(error: BaseException) -> int:
+    """One line on stderr for the error, and its exit status."""
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    status = _status(error)
+    if type(error).__name__ == "NoArgsIsHelpError":
+        return USAGE  # the help was printed instead
+    formatted = getattr(error, "format_message", None)
+    text = formatted() if callable(formatted) else str(error)
+    line = " ".join(text.split()) or type(error).__name__
+    if status == FAILED and type(error).__module__ == "builtins":
+        line = f"{type(error).__name__}: {line}"
+    sys.stderr.write(f"chandler: {line}\n")
+    if os.environ.get("CHANDLER_LOG_LEVEL") == "debug":
+        sys.excepthook(type(error), error, error.__traceback__)
+    return status
+
+
+def _status(error: BaseException) -> int:
+    if isinstance(error, SettingsError | ConfigurationError):
+        return MISCONFIGURED
+    if type(error).__name__ in ("ReadError", "KafkaConnectionError", "EmbeddedError"):
+        return NO_KAFKA
+    code = getattr(error, "exit_code", None)
+    return code if isinstance(code, int) else FAILED

@@ -1,0 +1,185 @@
+"""One run of `up`: Kafka, topics, services, until it is asked to end; then all of it backwards."""
+
+import asyncio
+import contextlib
+import os
+import time
+from collections.abc import AsyncIterator
+from typing import Any, Protocol
+
+import msgspec
+
+from chandler.streams.health import ask
+from chandler.streams.infra import infra
+from chandler.streams.settings import PORT_SIMULATOR, Installation
+from services.cli.running.state import UpState, WorkerState, write_state
+from services.cli.running.tally import Tally
+from services.profile import Profile
+from services.runner import MISCONFIGURED
+from services.supervisor import Child, Supervisor
+from services.topology import Worker
+
+TASKS_END_S_MAX = 2.0
+
+
+class View(Protocol):
+    """Where a session shows what happens: lines, or a screen."""
+
+    def start(self, tally: Tally, supervisor: Supervisor) -> None: ...
+    def stop(self) -> None: ...
+    def refresh(self) -> None: ...
+    def say(self, text: str, **fields: Any) -> None: ...
+    def log(self, worker: str, line: str) -> None: ...
+    def signal(self, signal: Any) -> None: ...
+
+
+class Session:
+    """`run` once."""
+
+    def __init__(
+        self,
+        installation: Installation,
+        profile: Profile,
+        workers: list[Worker],
+        view: View,
+        began: float,  # monotonic
+    ) -> None:
+        self._installation = installation
+        self._profile = profile
+        self._workers = workers
+        self._view = view
+        self._tally = Tally(began)
+        self._started_ms = time.time_ns() // 1_000_000
+        self._running = False
+        self._ready_said = False
+        self._first_said = False
+        self._pids: list[int | None] = []
+        self._misconfigured = asyncio.Event()
+
+    async def run(self, stop: asyncio.Event) -> int:
+        """Until `stop` is set; the exit status."""
+        work = asyncio.create_task(self._run(stop))
+        asked = asyncio.create_task(stop.wait())
+        await asyncio.wait([work, asked], return_when=asyncio.FIRST_COMPLETED)
+        asked.cancel()
+        if not work.done() and not self._running:
+            work.cancel()  # Kafka is still starting
+        try:
+            return await work
+        except asyncio.CancelledError:
+            return 0
+
+    async def _run(self, stop: asyncio.Event) -> int:
+        async with _kafka(self._installation, self._profile, self._view):
+            async with infra(self._installation, "up") as teller:
+                supervisor = Supervisor(
+                    self._installation,
+                    self._workers,
+                    os.environ,
+                    self._view.log,
+                    self._changed,
+                    teller,
+                )
+                self._running = True
+                await self._watched(supervisor, stop)
+        self._view.say("ended")
+        return MISCONFIGURED if self._misconfigured.is_set() else 0
+
+    async def _watched(self, supervisor: Supervisor, stop: asyncio.Event) -> None:
+        async def polled() -> None:
+            await self._polled(supervisor)
+
+        counting = self._tally.run(self._installation, self._view.signal)
+        tasks: list[asyncio.Task[Any]] = [asyncio.create_task(counting)]
+        try:
+            await supervisor.start()
+            self._view.start(self._tally, supervisor)
+            tasks.append(asyncio.create_task(supervisor.watch(polled)))
+            waits = [asyncio.create_task(event.wait()) for event in (stop, self._misconfigured)]
+            await asyncio.wait([*tasks, *waits], return_when=asyncio.FIRST_COMPLETED)
+            for wait in waits:
+                wait.cancel()
+        finally:
+            self._view.stop()
+            self._view.say("ending")
+            for task in tasks:
+                task.cancel()
+            await supervisor.stop()
+            await asyncio.wait(tasks, timeout=TASKS_END_S_MAX)
+        for task in tasks:
+            if task.done() and not task.cancelled():
+                task.result()
+
+    async def _polled(self, supervisor: Supervisor) -> None:
+        await self._know_venue_start(supervisor)
+        self._keep_state(supervisor)
+        took_s = time.monotonic() - self._tally.began
+        if supervisor.all_ready and not self._ready_said:
+            self._ready_said = True
+            count = len(supervisor.children)
+            self._view.say(f"ready after {took_s:.1f} s: all {count} services", seconds=took_s)
+        first_s = self._tally.first_signal_s
+        if first_s is not None and not self._first_said:
+            self._first_said = True
+            self._view.say(f"first signal {first_s:.1f} s after the start", seconds=first_s)
+        self._view.refresh()
+
+    async def _know_venue_start(self, supervisor: Supervisor) -> None:
+        """The venue's time as early as it can be known: older closes are history to this run."""
+        if self._tally.venue_start_ms is not None:
+            return
+        if self._profile.simulator is None:
+            self._tally.venue_start_ms = self._started_ms
+            return
+        port = self._installation.port(PORT_SIMULATOR)
+        got = await ask("127.0.0.1", port, "/api/v2/public/time", 1.0)
+        if got is not None and got[0] == 200:
+            with contextlib.suppress(msgspec.MsgspecError, KeyError, TypeError, ValueError):
+                answer = msgspec.json.decode(got[1])
+                self._tally.venue_start_ms = int(answer["data"]["serverTime"])
+
+    def _keep_state(self, supervisor: Supervisor) -> None:
+        pids = [child.pid for child in supervisor.children]
+        if pids == self._pids:
+            return
+        self._pids = pids
+        state = UpState(
+            pid=os.getpid(),
+            profile=self._installation.profile,
+            started_ms=self._started_ms,
+            port_base=self._installation.port_base,
+            workers=[_worker_state(child) for child in supervisor.children],
+        )
+        write_state(self._installation, state)
+
+    def _changed(self, child: Child, text: str) -> None:
+        self._view.say(text, worker=child.worker.name)
+        if child.state == "misconfigured" and not self._ready_said:
+            self._misconfigured.set()
+
+
+def _worker_state(child: Child) -> WorkerState:
+    return WorkerState(
+        name=child.worker.name,
+        service=child.worker.service,
+        instance=child.worker.instance,
+        port=child.port,
+        pid=child.pid,
+    )
+
+
+@contextlib.asynccontextmanager
+async def _kafka(installation: Installation, profile: Profile, view: View) -> AsyncIterator[None]:
+    """Kafka with its topics while the block runs."""
+    from chandler.streams.admin import create_topics
+    from chandler.streams.embedded import lease
+
+    async with contextlib.AsyncExitStack() as stack:
+        if installation.embedded:
+            await stack.enter_async_context(lease(installation))
+        await create_topics(
+            installation,
+            symbol_partitions=profile.kafka.symbol_partitions,
+            replication=profile.kafka.replication,
+        )
+        yield

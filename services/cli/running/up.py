@@ -1,0 +1,84 @@
+"""`up`: Kafka, topics, every service in order, and what they do, until Ctrl-C."""
+
+import asyncio
+import os
+import signal
+import sys
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from services.cli.running import flags
+from services.cli.running.session import Session
+from services.cli.running.state import only_one
+from services.cli.running.view import Lines, Screen, what_starts
+from services.runner import installed
+from services.topology import workers_of
+
+Speed = Annotated[float | None, typer.Option(help="recorded seconds per second, 1 to 3600")]
+Symbols = Annotated[str, typer.Option(help="how many, or their names with commas")]
+CandleFile = Annotated[Path | None, typer.Option(help="Parquet or CSV for the simulator")]
+Scale = Annotated[list[str] | None, typer.Option(help="SERVICE=N: several workers")]
+Faults = Annotated[str, typer.Option(help="what the simulator breaks: cut=20s,drop=5%")]
+Seed = Annotated[int | None, typer.Option(help="of the simulator's random choices")]
+
+
+def up(
+    profile: Annotated[str, typer.Option(help="demo, paper, or a .toml")] = "",
+    speed: Speed = None,
+    symbols: Symbols = "",
+    candles: CandleFile = None,
+    scale: Scale = None,
+    faults: Faults = "",
+    seed: Seed = None,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="logs only")] = False,
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="with services' logs")] = False,
+    log: Annotated[str, typer.Option(help="text or json")] = "",
+) -> int:
+    """Starts everything and shows what happens; Ctrl-C ends all of it."""
+    if log not in ("", "text", "json"):
+        raise typer.BadParameter(f"--log {log}: expected text or json")
+    os.environ["CHANDLER_LOG"] = log or os.environ.get("CHANDLER_LOG", "text")
+    if profile:
+        is_file = profile.endswith(".toml")
+        os.environ["CHANDLER_PROFILE"] = str(Path(profile).resolve()) if is_file else profile
+    began = time.monotonic()
+    installation = installed()
+    os.environ["CHANDLER_DATA"] = str(installation.data)
+    values = flags.layer(
+        speed=speed, symbols=symbols, candles=candles, faults=faults, seed=seed, scale=scale or []
+    )
+    with only_one(installation):
+        config = flags.apply(installation, values)
+        plain = quiet or not sys.stdout.isatty() or installation.log_format == "json"
+        view = (
+            Lines(installation.log_format, services=quiet or verbose)
+            if plain
+            else Screen(services=verbose)
+        )
+        workers = workers_of(config.profile)
+        view.table(what_starts(installation, config.profile, workers), workers)
+        return asyncio.run(
+            _until_asked(Session(installation, config.profile, workers, view, began))
+        )
+
+
+async def _until_asked(session: Session) -> int:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        loop.add_signal_handler(number, stop.set)
+    return await session.run(stop)
+
+
+def run(
+    service: Annotated[str, typer.Argument(help="its name")],
+    shard: Annotated[int | None, typer.Option(help="one of its shards; none: all")] = None,
+    log: Annotated[str, typer.Option(help="text or json")] = "",
+) -> int:
+    """Runs one service until SIGTERM; what images and pods call."""
+    from services.runner import main
+
+    return main(service, shard, log)

@@ -1,0 +1,235 @@
+"""Runs one service: logs, health endpoint, signals, a bounded drain, an exit status.
+
+`./chandler run SERVICE [--shard N]`; what `up`, images and pods call. 0: it was asked to end and
+has drained, 1: it failed, 2: usage, 3: configuration, 4: Kafka can't be reached.
+"""
+
+import asyncio
+import contextlib
+import logging
+import os
+import signal
+import sys
+import threading
+from collections.abc import AsyncIterator
+
+import uvloop
+
+from chandler.streams.health import Health, endpoint
+from chandler.streams.infra import Infra, infra
+from chandler.streams.logs import set_up
+from chandler.streams.metrics import Metrics, standard
+from chandler.streams.settings import Installation, SettingsError
+from chandler.streams.settings import installation as read_installation
+from services.declaration import Context, Service
+from services.layers import ConfigurationError, root
+from services.loading import configuration, load_service
+from services.plugins import code_hash, load
+from services.topology import INSTANCES_MAX, Worker, http_port
+
+FAILED, USAGE, MISCONFIGURED, NO_KAFKA = 1, 2, 3, 4
+DRAIN_S_MAX = 4.0
+CANCEL_S_MAX = 1.0
+END_S_MAX = 8.0  # after the parent's end: then the process goes, drained or not
+WATCH_S = 0.25
+SUPERVISED_VARIABLE = "CHANDLER_SUPERVISED"  # stdin is a pipe that ends with `up`
+
+
+class Drained(Exception):  # noqa: N818 - not an error
+    """The service did not end by itself in time after it was asked to."""
+
+
+def main(name: str, shard: int | None = None, log_format: str = "") -> int:
+    """Runs the service until it ends; returns the exit status."""
+    log = set_up(name, log_format or os.environ.get("CHANDLER_LOG", "text"))
+    try:
+        installation = read_installation(root=root())
+        config = configuration(installation)
+        service = load_service(name)
+        instance = _instance()
+        context = Context(
+            installation=installation,
+            profile=config.profile,
+            shard=shard,
+            stop=asyncio.Event(),
+            health=Health(),
+            log=log,
+            code=code_hash(),
+            metrics=Metrics(name, (*standard(name), *service.metrics)),
+            instance=instance,
+        )
+        for fault in load().faults:
+            log.warning("%s", fault)
+    except (SettingsError, ConfigurationError) as error:
+        log.error("%s", error)
+        return MISCONFIGURED
+    except Exception as error:
+        return _failed(log, error)
+    if os.environ.get(SUPERVISED_VARIABLE):
+        threading.Thread(target=_end_with_parent, daemon=True).start()
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        return runner.run(_run(service, context))
+
+
+def _instance() -> int:
+    text = os.environ.get("CHANDLER_INSTANCE", "0")
+    if not text.isdigit() or int(text) >= INSTANCES_MAX:
+        raise SettingsError(
+            f"CHANDLER_INSTANCE is {text!r}: expected a number from 0 to {INSTANCES_MAX - 1}"
+        )
+    return int(text)
+
+
+def _end_with_parent() -> None:
+    """Ends this process when `up` has gone, even by kill -9: its end of the pipe closes."""
+    with contextlib.suppress(OSError):
+        while os.read(0, 1024):
+            pass
+    os.kill(os.getpid(), signal.SIGTERM)
+    threading.Event().wait(END_S_MAX)
+    os._exit(FAILED)
+
+
+def _failed(log: logging.Logger, error: BaseException) -> int:
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    first = (str(error).strip().splitlines() or [""])[0]
+    log.error("%s%s", type(error).__name__, f": {first}" if first else "")
+    log.debug("where it came from", exc_info=error)
+    if isinstance(error, SettingsError | ConfigurationError):
+        return MISCONFIGURED
+    return NO_KAFKA if type(error).__name__ == "KafkaConnectionError" else FAILED
+
+
+async def _run(service: Service, context: Context) -> int:
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, context.stop.set)
+    host = os.environ.get("CHANDLER_HTTP_HOST", "127.0.0.1")
+    port = http_port(context.installation, Worker(service.name, context.instance))
+    try:
+        async with (
+            _endpoint(service, context, host, port),
+            infra(context.installation, service.name, context.shard) as teller,
+        ):
+            return await _served(service, context, teller)
+    except OSError as error:
+        context.log.error(
+            "port %d can't be used (%s): end what uses it, or set CHANDLER_PORT_BASE or "
+            "CHANDLER_INSTANCE to another number",
+            port,
+            error.strerror,
+        )
+        return FAILED
+
+
+def _endpoint(
+    service: Service, context: Context, host: str, port: int
+) -> contextlib.AbstractAsyncContextManager[int]:
+    prefix = f"chandler_{service.name}"
+
+    def text() -> bytes:
+        health = context.health
+        context.metrics.set(f"{prefix}_ready", float(health.ready))
+        context.metrics.set(f"{prefix}_lag_records", health.lag)
+        context.metrics.set(f"{prefix}_age_seconds", health.age_s if health.took_any else -1.0)
+        return context.metrics.text()
+
+    return endpoint(host, port, service.name, context.health, text)
+
+
+async def _served(service: Service, context: Context, teller: Infra) -> int:
+    context.log.info("started", extra={"pid": os.getpid(), "code": context.code[:8]})
+    teller.tell("started", f"code {context.code}")
+    try:
+        await _check_topics(service, context)
+        async with _watched(context, teller):
+            await _until_stopped(service, context)
+    except Exception as error:
+        context.health.ready, context.health.state = False, "failed"
+        status = _failed(context.log, error)
+        teller.tell("stopping", f"exit {status}: {type(error).__name__}")
+        return status
+    teller.tell("stopping", "asked to" if context.stop.is_set() else "by itself")
+    context.health.ready, context.health.state = False, "stopped"
+    context.log.info("stopped")
+    return 0
+
+
+async def _until_stopped(service: Service, context: Context) -> None:
+    work = asyncio.ensure_future(service.run(context))
+    stop = asyncio.create_task(context.stop.wait())
+    try:
+        await asyncio.wait([work, stop], return_when=asyncio.FIRST_COMPLETED)
+        if not work.done():
+            context.log.info("stopping")
+            context.health.state = "stopping"
+            await asyncio.wait([work], timeout=DRAIN_S_MAX)
+        if not work.done():
+            context.log.warning("not drained after %g s: cancelled", DRAIN_S_MAX)
+            work.cancel()
+            await asyncio.wait([work], timeout=CANCEL_S_MAX)
+            return
+        work.result()
+    finally:
+        stop.cancel()
+
+
+@contextlib.asynccontextmanager
+async def _watched(context: Context, teller: Infra) -> AsyncIterator[None]:
+    async def watch() -> None:
+        was = False
+        while True:
+            if context.health.ready and not was:
+                was = True
+                context.log.info("ready")
+                teller.tell("ready")
+            await asyncio.sleep(WATCH_S)
+
+    task = asyncio.create_task(watch(), name="watch")
+    try:
+        yield
+    finally:
+        task.cancel()
+
+
+async def _check_topics(service: Service, context: Context) -> None:
+    names = sorted({*service.reads, *service.writes} - {"infra"})
+    if not names:
+        return
+    from chandler.streams.admin import check_topics
+
+    await check_topics(
+        context.installation, names, symbol_partitions=context.profile.kafka.symbol_partitions
+    )
+
+
+def installed() -> Installation:
+    """The installation of this process, with the repository as its root."""
+    return read_installation(root=root())
+
+
+def arguments(words: list[str]) -> tuple[str, int | None, str] | None:
+    """(service, shard, log format) of `run SERVICE [--shard N] [--log F]`, None if it is not so."""
+    name, shard, log_format = "", None, ""
+    rest = [part for word in words for part in word.split("=", 1 if word.startswith("--") else 0)]
+    while rest:
+        word = rest.pop(0)
+        if word == "--shard" and rest and rest[0].isdigit():
+            shard = int(rest.pop(0))
+        elif word == "--log" and rest and rest[0] in ("text", "json"):
+            log_format = rest.pop(0)
+        elif not word.startswith("-") and not name:
+            name = word
+        else:
+            return None
+    return (name, shard, log_format) if name else None
+
+
+def run_from(words: list[str]) -> int:
+    """`run` with its command line."""
+    parsed = arguments(words)
+    if parsed is None:
+        sys.stderr.write("usage: chandler run SERVICE [--shard N] [--log text|json]\n")
+        return USAGE
+    return main(*parsed)

@@ -1,0 +1,244 @@
+"""Keeps an installation's services running: starts, watches, restarts and ends their processes.
+
+Each has its own process group, and a pipe as its stdin: when this process ends, however it ends,
+the pipe closes and the services go too.
+"""
+
+import asyncio
+import contextlib
+import logging
+import os
+import signal
+import sys
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from logging.handlers import RotatingFileHandler
+from pathlib import Path
+
+from chandler.streams.health import Readiness, ask_ready
+from chandler.streams.infra import Infra
+from chandler.streams.settings import Installation
+from services.runner import MISCONFIGURED, SUPERVISED_VARIABLE
+from services.topology import Worker, http_port
+
+RESTART_S = 3.0
+RESTART_S_MAX = 30.0
+STEADY_S = 60.0  # after so long without a crash the back-off begins anew
+POLL_S = 0.2  # until all are ready, then POLL_STEADY_S
+POLL_STEADY_S = 1.0
+STOP_STEP_S = 0.5  # how long the next one's SIGTERM waits for this one's end
+STOP_S_MAX = 7.0  # then kill
+KILL_S_MAX = 1.0
+LOG_BYTES_MAX = 5_000_000
+LOG_FILES_MAX = 3  # older ones beside the current
+LINE_BYTES_MAX = 256 * 1024
+
+
+class Child:
+    """One service process and what is known of it."""
+
+    def __init__(self, worker: Worker, port: int) -> None:
+        self.worker = worker
+        self.port = port
+        self.process: asyncio.subprocess.Process | None = None
+        self.state = "starting"
+        self.readiness: Readiness | None = None  # its last answer
+        self.restarts = 0
+        self.last_line = ""
+        self.ended_reason = ""
+
+    @property
+    def pid(self) -> int | None:
+        alive = self.process is not None and self.process.returncode is None
+        return self.process.pid if alive and self.process is not None else None
+
+    @property
+    def ready(self) -> bool:
+        return self.pid is not None and self.readiness is not None and self.readiness.ready
+
+
+Line = Callable[[str, str], None]  # worker, line of its log
+Change = Callable[[Child, str], None]  # a child and what became of it: one line
+
+
+class Supervisor:
+    """`start`, then `watch` in a task, then `stop`."""
+
+    def __init__(
+        self,
+        installation: Installation,
+        workers: list[Worker],
+        environ: Mapping[str, str],
+        on_line: Line,
+        on_change: Change,
+        infra: Infra | None = None,
+    ) -> None:
+        self._installation = installation
+        self._environ = dict(environ)
+        self._on_line = on_line
+        self._on_change = on_change
+        self._infra = infra
+        self._stopping = False
+        self._keepers: list[asyncio.Task[None]] = []
+        self._logs: dict[str, RotatingFileHandler] = {}
+        self.children = [Child(worker, http_port(installation, worker)) for worker in workers]
+
+    @property
+    def all_ready(self) -> bool:
+        return all(child.ready for child in self.children)
+
+    def child(self, name: str) -> Child:
+        return next(child for child in self.children if child.worker.name == name)
+
+    async def start(self, names: set[str] | None = None) -> None:
+        """Starts the children of `names` (all) that were not started before, in order."""
+        for child in self.children:
+            if child.process is None and (names is None or child.worker.service in names):
+                await self._spawn(child)
+                self._keepers.append(asyncio.create_task(self._keep(child)))
+
+    async def watch(self, on_poll: Callable[[], Awaitable[None]] | None = None) -> None:
+        """Polls every child's /readyz until it is cancelled."""
+        while True:
+            answers = await asyncio.gather(
+                *(ask_ready("127.0.0.1", child.port, POLL_STEADY_S) for child in self.children)
+            )
+            for child, answer in zip(self.children, answers, strict=True):
+                ours = answer is not None and answer.pid == child.pid
+                child.readiness = answer if ours else None
+                if ours and answer is not None:
+                    child.state = answer.state
+            if on_poll is not None:
+                await on_poll()
+            await asyncio.sleep(POLL_STEADY_S if self.all_ready else POLL_S)
+
+    async def stop(self) -> None:
+        """Ends all of them, last one first: asked to drain, then killed."""
+        self._stopping = True
+        deadline = time.monotonic() + STOP_S_MAX
+        running = [child for child in reversed(self.children) if child.pid is not None]
+        for child in running:
+            _signal(child, signal.SIGTERM)
+            await _ended([child], STOP_STEP_S)
+        await _ended(running, max(0.0, deadline - time.monotonic()))
+        for child in running:
+            if child.pid is not None:
+                self._on_change(child, f"{child.worker.name} did not drain in time: killed")
+                _signal(child, signal.SIGKILL)
+        await _ended(running, KILL_S_MAX)
+        for keeper in self._keepers:
+            keeper.cancel()
+        await asyncio.gather(*self._keepers, return_exceptions=True)
+        for log in self._logs.values():
+            log.close()
+
+    async def _spawn(self, child: Child) -> None:
+        environ = {
+            **self._environ,
+            SUPERVISED_VARIABLE: "1",
+            "CHANDLER_INSTANCE": str(child.worker.instance),
+            "PYTHONUNBUFFERED": "1",
+        }
+        child.state, child.readiness, child.last_line = "starting", None, ""
+        child.process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-P", "-m", "services", "run", child.worker.service),
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
+            env=environ,
+            start_new_session=True,
+            limit=LINE_BYTES_MAX,
+        )
+
+    async def _keep(self, child: Child) -> None:
+        wait_s = RESTART_S
+        while True:
+            began = time.monotonic()
+            status = await self._lived(child)
+            if self._stopping:
+                child.state = "ended"
+                return
+            reason = _reason(status, child.last_line)
+            child.ended_reason = reason
+            if self._infra is not None:
+                self._infra.tell("crashed", reason, child.worker.service)
+            if status == MISCONFIGURED:
+                child.state = "misconfigured"
+                self._on_change(child, f"{child.worker.name} {reason}; it is not restarted")
+                return
+            wait_s = RESTART_S if time.monotonic() - began > STEADY_S else wait_s
+            child.state = "restarting"
+            self._on_change(child, f"{child.worker.name} {reason}; again in {wait_s:g} s")
+            await asyncio.sleep(wait_s)
+            wait_s = min(wait_s * 2, RESTART_S_MAX)
+            child.restarts += 1
+            await self._spawn(child)
+            if self._infra is not None:
+                self._infra.tell("restarted", f"for the {child.restarts}. time", child.worker.name)
+
+    async def _lived(self, child: Child) -> int:
+        """Copies the child's log until it ends; its exit status."""
+        process = child.process
+        assert process is not None
+        assert process.stdout is not None
+        while True:
+            try:
+                raw = await process.stdout.readline()
+            except ValueError:
+                continue  # longer than LINE_BYTES_MAX: asyncio has dropped it
+            if not raw:
+                break
+            line = raw.decode(errors="replace").rstrip("\n")
+            child.last_line = line or child.last_line
+            self._write(child.worker.name, line)
+            self._on_line(child.worker.name, line)
+        status = await process.wait()
+        if process.stdin is not None:
+            process.stdin.close()
+        # What it may have started itself must not outlive it.
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(process.pid, signal.SIGKILL)
+        return status
+
+    def _write(self, name: str, line: str) -> None:
+        if name not in self._logs:
+            folder = log_folder(self._installation)
+            folder.mkdir(parents=True, exist_ok=True)
+            self._logs[name] = RotatingFileHandler(
+                folder / f"{name}.log", maxBytes=LOG_BYTES_MAX, backupCount=LOG_FILES_MAX
+            )
+        self._logs[name].emit(logging.makeLogRecord({"msg": line}))
+
+
+def log_folder(installation: Installation) -> Path:
+    """Where the services' logs are."""
+    return installation.data / "logs"
+
+
+def _reason(status: int, last_line: str) -> str:
+    how = f"was ended by signal {-status}" if status < 0 else f"ended with status {status}"
+    said = last_line.strip()[:300]
+    return f"{how} ({said})" if said and status > 0 else how
+
+
+def _signal(child: Child, number: int) -> None:
+    pid = child.pid
+    if pid is None:
+        return
+    with contextlib.suppress(ProcessLookupError):
+        if number == signal.SIGKILL:
+            os.killpg(pid, number)
+        else:
+            os.kill(pid, number)
+
+
+async def _ended(children: list[Child], wait_s: float) -> None:
+    waits = [
+        asyncio.ensure_future(child.process.wait())
+        for child in children
+        if child.process is not None and child.process.returncode is None
+    ]
+    if waits:
+        _, late = await asyncio.wait(waits, timeout=wait_s)
+        for wait in late:
+            wait.cancel()
