@@ -9,7 +9,7 @@ import importlib.util
 import os
 import re
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from functools import cache
 from importlib.metadata import entry_points, version
 from pathlib import Path
@@ -273,12 +273,13 @@ def code_hash(plugins: Plugins | None = None) -> str:
     sources += [(source.name, source.path) for source in (plugins or load()).sources]
     parts: list[str | bytes] = []
     for name, path in sorted(sources):
-        for relative, raw in _files(path):
+        for relative, raw in files(path):
             parts += [f"{name}/{relative}", raw]
     return digest(*parts)
 
 
-def _files(path: Path) -> Iterable[tuple[str, bytes]]:
+def files(path: Path) -> list[tuple[str, bytes]]:
+    """Name and content of a plug-in's sources: of its module, or of all in its package."""
     if path.name != "__init__.py":
         return [(path.name, path.read_bytes())]
     return [

@@ -24,7 +24,7 @@ from chandler.streams.settings import installation as read_installation
 from services.declaration import Context, Service
 from services.layers import ConfigurationError, root
 from services.loading import configuration, load_service
-from services.plugins import code_hash, load
+from services.plugins import code_hash
 from services.topology import INSTANCES_MAX, Worker, http_port
 
 FAILED, USAGE, MISCONFIGURED, NO_KAFKA = 1, 2, 3, 4
@@ -58,17 +58,15 @@ def main(name: str, shard: int | None = None, log_format: str = "") -> int:
             metrics=Metrics(name, (*standard(name), *service.metrics)),
             instance=instance,
         )
-        for fault in load().faults:
-            log.warning("%s", fault)
     except (SettingsError, ConfigurationError) as error:
         log.error("%s", error)
         return MISCONFIGURED
     except Exception as error:
         return _failed(log, error)
     if os.environ.get(SUPERVISED_VARIABLE):
-        threading.Thread(target=_end_with_parent, daemon=True).start()
+        threading.Thread(target=end_with_parent, daemon=True).start()
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        return runner.run(_run(service, context))
+        return runner.run(run_service(service, context))
 
 
 def _instance() -> int:
@@ -80,7 +78,7 @@ def _instance() -> int:
     return int(text)
 
 
-def _end_with_parent() -> None:
+def end_with_parent() -> None:
     """Ends this process when `up` has gone, even by kill -9: its end of the pipe closes."""
     with contextlib.suppress(OSError):
         while os.read(0, 1024):
@@ -101,7 +99,8 @@ def _failed(log: logging.Logger, error: BaseException) -> int:
     return NO_KAFKA if type(error).__name__ == "KafkaConnectionError" else FAILED
 
 
-async def _run(service: Service, context: Context) -> int:
+async def run_service(service: Service, context: Context) -> int:
+    """Runs a service inside its health endpoint until SIGTERM or its end; the exit status."""
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, context.stop.set)

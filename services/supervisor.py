@@ -57,6 +57,11 @@ class Child:
         return self.pid is not None and self.readiness is not None and self.readiness.ready
 
 
+def service_command(worker: Worker) -> list[str]:
+    """What runs a worker."""
+    return [sys.executable, "-P", "-m", "services", "run", worker.service]
+
+
 Line = Callable[[str, str], None]  # worker, line of its log
 Change = Callable[[Child, str], None]  # a child and what became of it: one line
 
@@ -72,8 +77,12 @@ class Supervisor:
         on_line: Line,
         on_change: Change,
         infra: Infra | None = None,
+        command: Callable[[Worker], list[str]] = service_command,
+        restart_s: float = RESTART_S,
     ) -> None:
         self._installation = installation
+        self._command = command
+        self._restart_s = restart_s
         self._environ = dict(environ)
         self._on_line = on_line
         self._on_change = on_change
@@ -141,7 +150,7 @@ class Supervisor:
         }
         child.state, child.readiness, child.last_line = "starting", None, ""
         child.process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-P", "-m", "services", "run", child.worker.service),
+            *self._command(child.worker),
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,
@@ -151,7 +160,7 @@ class Supervisor:
         )
 
     async def _keep(self, child: Child) -> None:
-        wait_s = RESTART_S
+        wait_s = self._restart_s
         while True:
             began = time.monotonic()
             status = await self._lived(child)
@@ -166,7 +175,7 @@ class Supervisor:
                 child.state = "misconfigured"
                 self._on_change(child, f"{child.worker.name} {reason}; it is not restarted")
                 return
-            wait_s = RESTART_S if time.monotonic() - began > STEADY_S else wait_s
+            wait_s = self._restart_s if time.monotonic() - began > STEADY_S else wait_s
             child.state = "restarting"
             self._on_change(child, f"{child.worker.name} {reason}; again in {wait_s:g} s")
             await asyncio.sleep(wait_s)
@@ -174,7 +183,7 @@ class Supervisor:
             child.restarts += 1
             await self._spawn(child)
             if self._infra is not None:
-                self._infra.tell("restarted", f"for the {child.restarts}. time", child.worker.name)
+                self._infra.tell("restarted", f"restarts: {child.restarts}", child.worker.service)
 
     async def _lived(self, child: Child) -> int:
         """Copies the child's log until it ends; its exit status."""

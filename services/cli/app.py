@@ -43,6 +43,7 @@ COMMANDS: dict[str, Command] = {
     "test": Command("services.cli.test", "test", "Runs the tests."),
     "bench": Command("services.cli.bench", "bench", "Runs a benchmark."),
 }
+NO_KAFKA_ERRORS = {"ReadError", "KafkaConnectionError", "EmbeddedKafkaError"}
 PASS_ON = {"test", "bench"}  # what follows them goes to pytest, or to the benchmark
 
 
@@ -120,7 +121,7 @@ def explained(error: BaseException) -> int:
 def _status(error: BaseException) -> int:
     if isinstance(error, SettingsError | ConfigurationError):
         return MISCONFIGURED
-    if type(error).__name__ in ("ReadError", "KafkaConnectionError", "EmbeddedError"):
+    if {base.__name__ for base in type(error).__mro__} & NO_KAFKA_ERRORS:
         return NO_KAFKA
     code = getattr(error, "exit_code", None)
     return code if isinstance(code, int) else FAILED

@@ -97,9 +97,7 @@ def _columns(file: Path) -> dict[str, list[Any]]:
         table = pa.parquet.read_table(file) if is_parquet else pa.csv.read_csv(file)
     except (pa.ArrowException, OSError) as error:
         reason = str(error).splitlines()[0]
-        raise ValueError(
-            f"{file.name} is neither CSV nor Parquet that can be read: {reason}"
-        ) from None
+        raise ValueError(f"{file.name} can't be read as CSV or Parquet: {reason}") from None
     return {
         str(name).strip().lower(): table.column(i).to_pylist()
         for i, name in enumerate(table.column_names)
@@ -190,9 +188,10 @@ def _print_csv(asked: Indicator, rows: list[tuple[int, Any]]) -> None:
 
 
 def _print_table(asked: Indicator, rows: list[tuple[int, Any]], total: int) -> None:
-    table = Table(caption=f"{len(rows)} of {total} candles; all of them: --last {total}, or a pipe")
-    table.add_column("open time (UTC)")
-    for name in _names(asked):
+    caption = f"{len(rows)} of {total} candles; all of them: --last {total}, or a pipe"
+    table = Table(title=asked.key, caption=caption)
+    table.add_column("open time (UTC)", no_wrap=True)
+    for name in asked.fields or ("value",):
         table.add_column(name, justify="right")
     for open_ms, value in rows:
         cells = ["–" if cell is None else f"{cell:.8g}" for cell in _cells(asked, value)]

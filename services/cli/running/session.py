@@ -20,6 +20,8 @@ from services.supervisor import Child, Supervisor
 from services.topology import Worker
 
 TASKS_END_S_MAX = 2.0
+KAFKA_LOOK_S = 2.0
+START_END_S_MAX = 8.0
 
 
 class View(Protocol):
@@ -64,24 +66,27 @@ class Session:
         asked.cancel()
         if not work.done() and not self._running:
             work.cancel()  # Kafka is still starting
+            _, late = await asyncio.wait([work], timeout=START_END_S_MAX)
+            if late:
+                os._exit(1)  # it is still downloading, in a thread that can't be ended
         try:
             return await work
         except asyncio.CancelledError:
             return 0
 
     async def _run(self, stop: asyncio.Event) -> int:
-        async with _kafka(self._installation, self._profile, self._view):
-            async with infra(self._installation, "up") as teller:
-                supervisor = Supervisor(
-                    self._installation,
-                    self._workers,
-                    os.environ,
-                    self._view.log,
-                    self._changed,
-                    teller,
-                )
-                self._running = True
-                await self._watched(supervisor, stop)
+        kafka = _kafka(self._installation, self._profile, self._view)
+        async with kafka, infra(self._installation, "up") as teller:
+            supervisor = Supervisor(
+                self._installation,
+                self._workers,
+                os.environ,
+                self._view.log,
+                self._changed,
+                teller,
+            )
+            self._running = True
+            await self._watched(supervisor, stop)
         self._view.say("ended")
         return MISCONFIGURED if self._misconfigured.is_set() else 0
 
@@ -170,16 +175,35 @@ def _worker_state(child: Child) -> WorkerState:
 
 @contextlib.asynccontextmanager
 async def _kafka(installation: Installation, profile: Profile, view: View) -> AsyncIterator[None]:
-    """Kafka with its topics while the block runs."""
+    """Kafka with its topics while the block runs; repaired if it dies meanwhile."""
     from chandler.streams.admin import create_topics
-    from chandler.streams.embedded import lease
+    from chandler.streams.embedded import EmbeddedKafkaError, ensure_running, lease
 
-    async with contextlib.AsyncExitStack() as stack:
-        if installation.embedded:
-            await stack.enter_async_context(lease(installation))
+    async def repair() -> None:
+        while True:
+            await asyncio.sleep(KAFKA_LOOK_S)
+            try:
+                await asyncio.to_thread(ensure_running, installation, view.say)
+            except EmbeddedKafkaError as error:
+                view.say(f"kafka: {error}")
+
+    held = lease(installation, view.say)
+    taking = asyncio.ensure_future(asyncio.to_thread(held.__enter__))
+    try:
+        await asyncio.shield(taking)
+    except asyncio.CancelledError:
+        await asyncio.wait([taking])
+        if taking.exception() is None:
+            await asyncio.to_thread(held.__exit__, None, None, None)
+        raise
+    repairing = asyncio.create_task(repair())
+    try:
         await create_topics(
             installation,
             symbol_partitions=profile.kafka.symbol_partitions,
             replication=profile.kafka.replication,
         )
         yield
+    finally:
+        repairing.cancel()
+        await asyncio.to_thread(held.__exit__, None, None, None)

@@ -15,6 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from chandler.core.events import Signal
+from chandler.core.granularity import utc
 from chandler.streams.settings import Installation
 from services.cli.running.tally import Tally
 from services.profile import Profile
@@ -54,11 +55,6 @@ def what_starts(installation: Installation, profile: Profile, workers: list[Work
         port = http_port(installation, worker)
         table.add_row(worker.name, doc_of(worker.service), f"http://127.0.0.1:{port}/readyz")
     return table
-
-
-def utc(at_ms: int) -> str:
-    """2024-01-05 12:05"""
-    return datetime.fromtimestamp(at_ms / 1000, UTC).strftime("%Y-%m-%d %H:%M")
 
 
 def signal_line(signal: Signal) -> str:

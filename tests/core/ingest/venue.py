@@ -36,9 +36,7 @@ class Table:
     def answer(self, ask: Ask, now: int) -> Answer:
         """History: the newest finished rows up to the ask's end."""
         since = ask.first_ms - 10 * interval_ms(ask.granularity)
-        rows = [
-            row for row in self.finished(ask.granularity, since, now) if row[0] <= ask.last_ms
-        ]
+        rows = [row for row in self.finished(ask.granularity, since, now) if row[0] <= ask.last_ms]
         return Answer(ask, rows[-ask.limit :], now, forming=False)
 
     def recent(self, ask: Ask, now: int) -> Answer:

@@ -42,6 +42,7 @@ class Venue:
         self.subscribed: list[tuple[str, str]] = []
         self.unsubscribed: list[tuple[str, str]] = []
         self.pings = 0
+        self.pinged = asyncio.Event()
         self.broken_rules: list[str] = []
         self.answers_pings = True
         self.unknown: set[str] = set()  # symbols
@@ -64,6 +65,7 @@ class Venue:
                     self.broken_rules.append("message too long")
                 if text == "ping":
                     self.pings += 1
+                    self.pinged.set()
                     if self.answers_pings:
                         await socket.send("pong")
                 else:

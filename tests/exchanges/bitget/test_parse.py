@@ -161,7 +161,7 @@ def test_a_negative_zero_volume_is_zero() -> None:
 
 
 def test_deep_nesting_is_no_way_to_break_the_reader() -> None:
-    """orjson reads deeper nesting than it writes: quoting such a row raised another error."""
+    """orjson reads deeper nesting than it writes, so such a row can't be quoted by it."""
     deep: Any = orjson.loads("[" * 500 + "]" * 500)
 
     rows, rejected = parse_rows([deep], Granularity("1m"))

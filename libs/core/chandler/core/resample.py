@@ -41,7 +41,7 @@ def joined(bar: Bar, following: Bar) -> Bar:
 
 
 def resample(rows: Iterable[Bar], granularity: Granularity) -> list[Bar]:
-    """Candles of `granularity` from shorter ones, ascending by open time; one per slot that has any.
+    """Candles of `granularity` from shorter ones, ascending; one for each slot that has any.
 
     Volumes are summed as floats from left to right, ((a + b) + c) + …, starting at the slot's
     first row, never through an intermediate granularity: float addition isn't associative, so

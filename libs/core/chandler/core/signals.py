@@ -241,8 +241,8 @@ def _waiting(fold: _Fold, state: SymbolState, row: IndicatorRow) -> list[Output]
         letters.append(
             _letter(
                 "closes held",
-                f"{row.symbol} {plan.base}: {HELD_TOLD} closes from {utc(held[0].close_ms)} on wait "
-                f"for rows of {' '.join(late)}: see whether ingest still publishes those candles",
+                f"{row.symbol} {plan.base}: {HELD_TOLD} closes, the first {utc(held[0].close_ms)}, "
+                f"wait for rows of {' '.join(late)}: see whether ingest publishes their candles",
             )
         )
     return letters

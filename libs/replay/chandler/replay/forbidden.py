@@ -1,4 +1,4 @@
-"""Reads the source of a plug-in and says what an evaluator may not do: files, clocks, chance, state.
+"""Reads a plug-in's source and says what an evaluator may not do: files, clocks, chance, state.
 
 What it allows is a list; all else is a line. It reads and never runs.
 """
@@ -42,8 +42,8 @@ def forbidden(source: str, *, own: Collection[str] = ()) -> list[str]:
     """
     found: list[str] = []
     for node in ast.walk(ast.parse(source)):
-        for what in _of(node, own):
-            found.append(f"line {getattr(node, 'lineno', 0)}: {what}")
+        line = getattr(node, "lineno", 0)
+        found.extend(f"line {line}: {what}" for what in _of(node, own))
     return sorted(found, key=lambda line: int(line.split()[1].rstrip(":")))
 
 

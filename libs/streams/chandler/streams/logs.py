@@ -10,6 +10,8 @@ from datetime import UTC, datetime
 from typing import TextIO
 
 HIDDEN = "***"
+RARELY_S = 30.0
+SAID_MAX = 500
 _NAMES = "secret|password|passphrase|passwd|token|api[_-]?key|access[_-]?key|sign(?:ature)?"
 # key=value, "key": "value", key: value, Access-Key: value
 _PAIR = re.compile(
@@ -92,6 +94,25 @@ class JsonFormatter(logging.Formatter):
         return without_secrets(json.dumps(clean, default=str, ensure_ascii=False), self._secrets)
 
 
+class _Rarely(logging.Filter):
+    """Lets a library say the same thing once in RARELY_S: its retries would fill the log."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._said: dict[tuple[str, str], float] = {}
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if record.name.split(".", 1)[0] not in _NOISY:
+            return True
+        key = (record.name, str(record.msg))
+        if record.created - self._said.get(key, 0.0) < RARELY_S:
+            return False
+        if len(self._said) > SAID_MAX:
+            self._said.clear()
+        self._said[key] = record.created
+        return True
+
+
 def _at(record: logging.LogRecord) -> str:
     moment = datetime.fromtimestamp(record.created, UTC)
     return moment.strftime("%Y-%m-%dT%H:%M:%S.") + f"{moment.microsecond // 1000:03d}Z"
@@ -114,6 +135,8 @@ def set_up(
     handler.setFormatter(formatter(service, secrets))
     chosen = (level or environ.get("CHANDLER_LOG_LEVEL", "info")).upper()
     root = logging.getLogger()
+    if chosen != "DEBUG":
+        handler.addFilter(_Rarely())
     root.handlers[:] = [handler]
     root.setLevel(chosen if chosen in logging.getLevelNamesMapping() else "INFO")
     if root.level > logging.DEBUG:

@@ -22,8 +22,9 @@ class MfiState(NamedTuple):
 def Mfi(n: int = 14, *, on: str | None = None) -> Indicator:  # noqa: N802
     """Money flow index, 0 to 100: the share of typical price × volume in rising bars, n bars.
 
-    A bar whose typical price moved by less than 1e-12 of itself counts for neither side. 50.0 where no money flowed at
-    all (TA-Lib: 0, and also for any flow below 1). First value at bar n + 1.
+    A bar whose typical price moved by less than 1e-12 of itself counts for neither side. 50.0
+    where no money flowed at all (TA-Lib: 0, and also for any flow below 1). First value at
+    bar n + 1.
     """
     return Indicator(
         name="mfi",

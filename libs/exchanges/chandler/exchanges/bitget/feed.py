@@ -103,9 +103,8 @@ class Bounds(msgspec.Struct, frozen=True, kw_only=True):
 class Feed:
     """Iterate `events()`, once. `rate` is the speed of the venue's clock.
 
-    `rate` shortens the waits for data and for a reconnect and widens the budgets for connects and
-    subscriptions; pings, pongs and messages per second are counted in wall time by venues of any
-    speed. `connects` is a budget shared by the feeds behind one IP; `tap` sees every raw frame
+    `rate` shortens the waits for data and for a reconnect; the limits on a connection (pings,
+    messages, subscriptions, its age) are wall time at any speed. `connects` is a budget shared by the feeds behind one IP; `tap` sees every raw frame
     with its monotonic time.
     """
 
@@ -134,7 +133,6 @@ class Feed:
         self._url = url
         self._wanted: dict[Arg, None] = {}
         self._changed = asyncio.Event()
-        self._rate = rate
         self._random = random or Random()
         self._retry = retry.scaled(rate)
         self._connects = connects or Budget(CONNECTS_MAX, CONNECTS_PERIOD_S / rate, burst=10.0)
@@ -251,7 +249,7 @@ class _Link:
         self._recycle_at = now + self._bounds.recycle_s * spread
         self._messages = Budget(MESSAGES_PER_SECOND_MAX, 1.0)
         hourly = SUBSCRIBES_PER_HOUR_MAX
-        self._subscribes = Budget(hourly, 3600.0 / feed._rate, burst=hourly / 2)
+        self._subscribes = Budget(hourly, 3600.0, burst=hourly / 2)
         self._tending = asyncio.create_task(self._tend())
 
     async def stop(self) -> None:

@@ -65,6 +65,11 @@ class Budget:
         """Nobody goes for `seconds`."""
         self._held_until = max(self._held_until, self._now() + seconds)
 
+    @property
+    def held_s(self) -> float:
+        """Seconds until the hold is over; 0 without one."""
+        return max(0.0, self._held_until - self._now())
+
     def _wait_s(self) -> float:
         now = self._now()
         gained = (now - self._filled_at) * self.per_second

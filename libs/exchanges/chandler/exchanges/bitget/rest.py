@@ -122,6 +122,10 @@ class Rest:
         assert self._session is not None
         await self._session.close()
 
+    def held_s(self, endpoint: str) -> float:
+        """Wall seconds for which the endpoint rests after 429; 0 if it doesn't."""
+        return self._endpoints[endpoint].budget.held_s
+
     async def server_time(self) -> int:
         """The venue's time, ms."""
         data = (await self._get("time", {})).data

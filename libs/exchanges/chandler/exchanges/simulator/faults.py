@@ -101,7 +101,7 @@ class FrameFaults:
 
     def __init__(self, faults: Faults, seed: int, connection: int) -> None:
         self.faults = faults
-        self._random = random.Random(f"{seed}|frames|{connection}")  # noqa: S311
+        self._random = random.Random(f"{seed}|frames|{connection}")
         self._held: bytes | None = None
 
     def pass_on(self, frame: bytes) -> list[bytes]:

@@ -96,6 +96,8 @@ class Market:
         self._origin_slot = recording.origin_ms // SLOT_MS
         self._ways: dict[int, dict[int, Way | None]] = {}  # slot → index → way
         self._closed: dict[tuple[int, str, int], Bar | None] = {}
+        self._parts: dict[tuple[int, str], tuple[int, Bar | None]] = {}  # by index and spacing
+        self._minutes: tuple[int, int, tuple[Bar, ...]] = (-1, -1, ())  # the last ones asked for
         self._extremes: dict[tuple[int, int], tuple[int, int]] = {}
 
     def lack(self, missing: float, since_ms: int = 0) -> None:
@@ -103,6 +105,9 @@ class Market:
         self._missing, self._missing_since_ms = missing, since_ms
         self._ways.clear()
         self._closed.clear()
+        self._parts.clear()
+        self._extremes.clear()
+        self._minutes = (-1, -1, ())
 
     def lacks(self, index: int, slot: int) -> bool:
         """Whether the fault `missing` takes this slot; never a symbol's first candle."""
@@ -111,6 +116,10 @@ class Market:
         if slot <= self._origin_slot + self.recording.tapes[index].first:
             return False
         return is_missing(self.seed, self.symbols[index], slot * SLOT_MS, self._missing)
+
+    def first_open_ms(self, index: int) -> int:
+        """Open time of a symbol's first candle."""
+        return (self._origin_slot + self.recording.tapes[index].first) * SLOT_MS
 
     def recorded(self, index: int, slot: int) -> Bar | None:
         """The recorded candle of a slot, moved to its round; None: there is none."""
@@ -155,17 +164,18 @@ class Market:
         start = spacing.open_of(slot * SLOT_MS) // SLOT_MS
         if start == slot:
             return None
-        key = (index, spacing.name, -slot)
-        if key not in self._closed:
-            before = self._closed.get((index, spacing.name, 1 - slot))
-            if before is not None and before.open_ms == start * SLOT_MS:
-                latest = self.candle(index, slot - 1)
-                self._keep(key, before if latest is None else joined(before, latest))
-            else:
-                rows = (self.candle(index, each) for each in range(start, slot))
-                bars = resample_by(filter(None, rows), spacing.interval_ms, spacing.anchor_ms)
-                self._keep(key, bars[0] if bars else None)
-        return self._closed[key]
+        kept, part = self._parts.get((index, spacing.name), (-1, None))
+        if kept == slot:
+            return part
+        if kept == slot - 1 and part is not None and part.open_ms == start * SLOT_MS:
+            latest = self.candle(index, slot - 1)
+            part = part if latest is None else joined(part, latest)
+        else:
+            rows = (self.candle(index, each) for each in range(start, slot))
+            bars = resample_by(filter(None, rows), spacing.interval_ms, spacing.anchor_ms)
+            part = bars[0] if bars else None
+        self._parts[index, spacing.name] = (slot, part)
+        return part
 
     def forming(self, index: int, spacing: Spacing, now_ms: int) -> Bar | None:
         """The bar that is open at `now_ms`, up to then; None: nothing came in it yet."""
@@ -230,10 +240,9 @@ class Market:
         way = self._ways.get(slot, {}).get(index)
         if way is not None:
             return way.minutes
-        last = getattr(self, "_last_minutes", None)
-        if last is None or last[0] != (index, slot):
-            last = self._last_minutes = ((index, slot), self.minutes(index, slot))
-        return last[1]
+        if self._minutes[:2] != (index, slot):
+            self._minutes = (index, slot, self.minutes(index, slot))
+        return self._minutes[2]
 
     def _keep(self, key: tuple[int, str, int], bar: Bar | None) -> None:
         if len(self._closed) >= CACHED_BARS_MAX:

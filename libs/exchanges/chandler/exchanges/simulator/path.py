@@ -5,6 +5,7 @@ minute to its candle. The 1m candles depend on the seed alone, the points on the
 """
 
 import random
+from itertools import pairwise
 from typing import NamedTuple
 
 from chandler.core.granularity import MINUTE_MS
@@ -28,7 +29,7 @@ def split(candle: Bar, decimals: int, seed: str) -> tuple[Bar, ...]:
 
     Prices are rounded to `decimals`. Quote volumes are per minute; the 5m one stays authoritative.
     """
-    rng = random.Random(seed)  # noqa: S311 - a seeded path, no secret
+    rng = random.Random(seed)
     low, high = candle.low, candle.high
     span = high - low
     edges = [candle.open]
@@ -53,12 +54,14 @@ def split(candle: Bar, decimals: int, seed: str) -> tuple[Bar, ...]:
     return tuple(minutes)
 
 
-def points(candle: Bar, minutes: tuple[Bar, ...], count: int, decimals: int, seed: str) -> list[Point]:
+def points(
+    candle: Bar, minutes: tuple[Bar, ...], count: int, decimals: int, seed: str
+) -> list[Point]:
     """The candle's points, `count` (at least 4) in each minute, ascending by time.
 
     The first of a minute is its open, without volume; the last its close, in its last ms.
     """
-    rng = random.Random(seed)  # noqa: S311
+    rng = random.Random(seed)
     out: list[Point] = []
     before: Bar | None = None
     for minute in minutes:
@@ -103,7 +106,7 @@ def _minute_prices(minute: Bar, count: int, decimals: int, rng: random.Random) -
     stations.append((count - 1, minute.close))
     noise = (minute.high - minute.low) * NOISE
     prices = [minute.open]
-    for (start, origin), (end, goal) in zip(stations, stations[1:], strict=False):
+    for (start, origin), (end, goal) in pairwise(stations):
         for index in range(start + 1, end):
             straight = origin + (goal - origin) * (index - start) / (end - start)
             price = straight + rng.uniform(-noise, noise)

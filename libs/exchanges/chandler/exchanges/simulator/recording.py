@@ -50,8 +50,8 @@ class Recording(NamedTuple):
         return self.slots * SLOT_MS
 
 
-def read_recording(path: Path, symbols: int, seed: int) -> Recording:
-    """The first `symbols` of the file; beyond those it has, seeded coins named SYN001USDT….
+def read_recording(path: Path, symbols: int | None, seed: int) -> Recording:
+    """The first `symbols` of the file (None: all); beyond them seeded coins named SYN001USDT….
 
     SimulatorError says in one line what is wrong with the file.
     """
@@ -63,7 +63,7 @@ def read_recording(path: Path, symbols: int, seed: int) -> Recording:
     parts = sorted(_by_symbol(table), key=lambda part: (part[0] != "BTCUSDT", -part[2], part[0]))
     tapes = [_tape(symbol, rows, origin_ms, slots) for symbol, rows, _ in parts[:symbols]]
     recorded = len(tapes)
-    for number in range(1, symbols - recorded + 1):
+    for number in range(1, (symbols or 0) - recorded + 1):
         tapes.append(_coin(number, tapes[(number - 1) % recorded], seed))
     return Recording(origin_ms, slots, tapes)
 
@@ -123,7 +123,7 @@ def _check_times(path: Path, times: Any) -> None:
     least, most = pc.min(times).as_py(), pc.max(times).as_py()
     for unit, wrong in (
         ("seconds: multiply by 1000", 0 < most < 10**11),
-        ("microseconds: divide by 1000", 10**14 < least),
+        ("microseconds: divide by 1000", least > 10**14),
         ("numbers before 1970: correct them", least < 0),
     ):
         if wrong:
@@ -199,7 +199,7 @@ def _coin(number: int, source: Tape, seed: int) -> Tape:
 
     The join of end and beginning is bent together, so that the price doesn't jump there.
     """
-    rng = random.Random(f"{seed}|coin|{number}")  # noqa: S311
+    rng = random.Random(f"{seed}|coin|{number}")
     day = DAY_MS // SLOT_MS
     days = len(source.open) // day
     shift = rng.randrange(1, days) * day if days > 1 else 0
@@ -213,8 +213,8 @@ def _coin(number: int, source: Tape, seed: int) -> Tape:
         opened, high, low, close = (pc.divide(1.0, column) for column in prices)
         prices = [opened, low, high, close]
     target = 10 ** rng.uniform(-2.0, 2.5)
-    scale = target / pc.mean(pc.drop_null(pc.if_else(pc.is_nan(prices[3]), None, prices[3]))).as_py()
-    lowest = pc.min(pc.if_else(pc.is_nan(prices[2]), None, prices[2])).as_py() * scale
+    scale = target / pc.mean(_there(prices[3])).as_py()
+    lowest = pc.min(_there(prices[2])).as_py() * scale
     decimals = max(SIGNIFICANT_DIGITS - 1 - math.floor(math.log10(lowest)), 0)
     decimals = min(decimals, DECIMALS_MAX)
     prices = [pc.round(pc.multiply(column, scale), decimals) for column in prices]
@@ -229,3 +229,7 @@ def _coin(number: int, source: Tape, seed: int) -> Tape:
 
 def _turned(column: "array[float]", shift: int) -> Any:
     return pa.array(column[shift:] + column[:shift])
+
+
+def _there(column: Any) -> Any:
+    return column.filter(pc.invert(pc.is_nan(column)))

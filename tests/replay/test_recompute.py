@@ -1,0 +1,174 @@
+"""Recomputing decisions from candles, and the comparison that `audit signals` prints."""
+
+import msgspec
+
+from chandler.core import indicator_stage, signals
+from chandler.core.engine import ResolvedEngine, indicators_of
+from chandler.core.events import Candle, MatrixRow, Signal, Symbol
+from chandler.core.stage import Stage
+from chandler.replay.recompute import (
+    Recomputed,
+    SignalAudit,
+    begins_of,
+    compare,
+    digest_of,
+    horizons,
+    recompute,
+)
+from chandler.streams import codec
+from tests.candles import longer, missing, path
+from tests.planted import engine
+
+ENGINES = [
+    engine("fast", "mood", "hourly", cooldown=4, stop_atr=1.0),
+    engine("slow", "hourly", "daily_part", granularity="1H", cooldown=1),
+]
+
+
+def lanes(hours: int = 60) -> list[list[Candle]]:
+    found: list[list[Candle]] = []
+    for seed, name in enumerate(("BTCUSDT", "ETHUSDT")):
+        base = path(hours * 12, seed + 1, Symbol(name))
+        holed: list[Candle] = [missing(each) if i == 100 else each for i, each in enumerate(base)]
+        found += [holed, [*longer(base, "1H")], [*longer(base, "4H")]]
+    return found
+
+
+def audit(
+    recorded: list[Signal],
+    found: Recomputed,
+    matrix: list[MatrixRow] | None = None,
+    engines: list[ResolvedEngine] = ENGINES,
+) -> SignalAudit:
+    due = horizons(found.matrix if matrix is None else matrix)
+    return compare(recorded, found.signals, due, engines=engines, code="code")
+
+
+FOUND = recompute(lanes(), ENGINES, code="code")
+
+
+def test_recomputation_is_what_the_two_services_do_one_after_the_other() -> None:
+    indicators = indicator_stage.stage(indicators_of(ENGINES), code="code")
+    stage = signals.stage(ENGINES, code="code")
+    states: dict[str, signals.SymbolState] = {}
+    made: list[Signal] = []
+    for lane in lanes():
+        state = indicators.start(indicators.key(lane[0]))
+        for candle in lane:
+            state, rows = indicators.step(state, candle)
+            for row in rows:
+                held = states.get(row.key) or stage.start(row.key)
+                states[row.key], outputs = stage.step(held, row.event)
+                made += [each.event for each in outputs if isinstance(each.event, Signal)]
+
+    assert len(made) > 50
+    assert digest_of(made) == digest_of(FOUND.signals)
+    assert FOUND.candles == FOUND.rows == sum(map(len, lanes()))
+
+
+def test_the_bytes_compared_are_the_bytes_on_the_wire() -> None:
+    signal = FOUND.signals[0]
+
+    assert digest_of([signal]) == digest_of(
+        [msgspec.json.decode(codec.encode(signal), type=Signal)]
+    )
+
+
+def test_all_is_well_where_nothing_differs() -> None:
+    found = audit([*reversed(FOUND.signals)], FOUND)
+
+    assert found.signals == len(FOUND.signals)
+    assert (found.mismatches, found.duplicated, found.missing, found.not_compared) == (0, 0, 0, 0)
+    assert found.digest == digest_of(FOUND.signals)
+    assert found.differences == []
+
+
+def test_one_changed_bit_is_a_mismatch_with_its_field() -> None:
+    first = FOUND.signals[0]
+    changed = msgspec.structs.replace(first, strength=first.strength + 1e-12)
+
+    found = audit([changed, *FOUND.signals[1:]], FOUND)
+
+    assert found.mismatches == 1
+    assert "strength is" in found.differences[0]
+
+
+def test_a_signal_that_no_candle_explains_is_a_mismatch() -> None:
+    made_up = msgspec.structs.replace(FOUND.signals[0], id="a" * 26)
+
+    assert audit([made_up, *FOUND.signals], FOUND).mismatches == 1
+
+
+def test_a_signal_recorded_twice_is_duplicated() -> None:
+    found = audit([*FOUND.signals, FOUND.signals[3]], FOUND)
+
+    assert (found.duplicated, found.mismatches, found.missing) == (1, 0, 0)
+
+
+def test_a_lost_signal_is_missing_and_one_still_on_its_way_is_not() -> None:
+    last = max(FOUND.signals, key=lambda signal: signal.close_ms)
+    recorded = [signal for signal in FOUND.signals if signal.id != last.id]
+    before = [row for row in FOUND.matrix if row.close_ms < last.close_ms]
+
+    assert audit(recorded, FOUND).missing == 1
+    assert audit(recorded, FOUND, before).missing == 0
+
+
+def test_signals_of_other_code_are_said_and_not_compared() -> None:
+    older = [msgspec.structs.replace(each, code="older") for each in FOUND.signals]
+
+    found = audit(older, FOUND)
+
+    assert (found.signals, found.not_compared, found.missing) == (0, len(older), 0)
+
+
+def test_after_a_change_of_engines_only_what_they_decided_since_is_compared() -> None:
+    """An engine that was switched on yesterday has nothing to say of last week."""
+    before = recompute(lanes(30), ENGINES[:1], code="code")
+    changed = [*ENGINES, engine("new", "mood", cooldown=7)]
+    switch = max(row.close_ms for row in before.matrix)
+    last = {
+        place: signals.SymbolState(
+            done={ENGINES[0].granularity: switch},
+            last_signal={
+                ENGINES[0].hash: max(
+                    each.close_ms for each in before.signals if each.symbol == place
+                )
+            },
+        )
+        for place in ("BTCUSDT", "ETHUSDT")
+    }
+    stage = signals.stage(changed, code="code")
+    after = _continued(stage, last, changed)
+    matrix = [*before.matrix, *after.matrix]
+    recorded = [*before.signals, *after.signals]
+
+    begins = begins_of(matrix, recorded, changed)
+    again = recompute(lanes(), changed, code="code", begins=begins)
+    found = compare(
+        recorded, again.signals, horizons(matrix), engines=changed, code="code", begins=begins
+    )
+
+    assert {begin.close_ms for begin in begins.values()} == {switch + 300_000}
+    assert found.not_compared == len(before.signals)
+    assert found.signals == len(after.signals) > 20
+    assert (found.mismatches, found.missing, found.differences) == (0, 0, [])
+
+
+def _continued(
+    stage: Stage[signals.SymbolState],
+    states: dict[str, signals.SymbolState],
+    engines: list[ResolvedEngine],
+) -> Recomputed:
+    """What the stage says when it goes on from `states` with other engines."""
+    indicators = indicator_stage.stage(indicators_of(engines), code="code")
+    matrix, made = [], []
+    for lane in lanes():
+        state = indicators.start(indicators.key(lane[0]))
+        for candle in lane:
+            state, rows = indicators.step(state, candle)
+            for row in rows:
+                states[row.key], outputs = stage.step(states[row.key], row.event)
+                matrix += [each.event for each in outputs if isinstance(each.event, MatrixRow)]
+                made += [each.event for each in outputs if isinstance(each.event, Signal)]
+    return Recomputed(0, 0, matrix, made, [])

@@ -1,0 +1,204 @@
+"""The runner: health endpoint, metrics, drain, exit statuses, with services made for the test."""
+
+import asyncio
+import logging
+import os
+import signal
+import socket
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from chandler.streams.health import Health, ask, ask_ready
+from chandler.streams.metrics import Metrics, standard
+from chandler.streams.settings import installation
+from services import runner
+from services.declaration import Context, Metric, Service
+from services.profile import Profile
+from services.topology import Worker, http_port
+from tests.services.test_supervisor import free_base
+
+DEADLINE_S = 20.0
+FED = "chandler_ingest_fed_total"
+
+
+class StrayError(Exception):
+    """A service's own error."""
+
+
+def service(run: Callable[[Context], Awaitable[None]]) -> Service:
+    metric = Metric(name=FED, kind="counter", doc="what was fed", labels=("symbol",))
+    return Service(
+        name="ingest", kind="edge", doc="a test's", reads=(), writes=(), metrics=(metric,), run=run
+    )
+
+
+@pytest.fixture
+def context(tmp_path: Path) -> Context:
+    environ = {"CHANDLER_DATA": str(tmp_path), "CHANDLER_PORT_BASE": str(free_base())}
+    declared = (*standard("ingest"), *service(_forever).metrics)
+    return Context(
+        installation=installation(environ),
+        profile=Profile(),
+        shard=None,
+        stop=asyncio.Event(),
+        health=Health(),
+        log=logging.getLogger("chandler.ingest"),
+        code="abc",
+        metrics=Metrics("ingest", declared),
+    )
+
+
+async def _forever(context: Context) -> None:
+    context.health.ready, context.health.state = True, "running"
+    context.health.lag = 7
+    context.health.age_s = 0.5
+    context.metrics.add(FED, symbol="BTCUSDT")
+    await context.stop.wait()
+
+
+def port_of(context: Context) -> int:
+    return http_port(context.installation, Worker("ingest", 0))
+
+
+async def until_ready(context: Context) -> None:
+    async with asyncio.timeout(DEADLINE_S):
+        while not context.health.ready or await ask_ready("127.0.0.1", port_of(context)) is None:  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+
+
+async def test_a_running_service_tells_of_itself_and_drains_on_sigterm(context: Context) -> None:
+    running = asyncio.create_task(runner.run_service(service(_forever), context))
+    await until_ready(context)
+
+    ready = await ask("127.0.0.1", port_of(context), "/readyz")
+    healthy = await ask("127.0.0.1", port_of(context), "/healthz")
+    metrics = await ask("127.0.0.1", port_of(context), "/metrics")
+    other = await ask("127.0.0.1", port_of(context), "/elsewhere")
+    os.kill(os.getpid(), signal.SIGTERM)
+    status = await running
+
+    assert status == 0
+    assert ready is not None
+    told = msgspec.json.decode(ready[1])
+    assert ready[0] == 200
+    assert 0.5 <= told.pop("age_s") < DEADLINE_S
+    assert told == {
+        "service": "ingest",
+        "ready": True,
+        "state": "running",
+        "lag": 7,
+        "pid": os.getpid(),
+    }
+    assert healthy == (200, b"ok\n")
+    assert other is not None
+    assert other[0] == 404
+    assert metrics is not None
+    text = metrics[1].decode()
+    assert f'{FED}{{symbol="BTCUSDT"}} 1.0' in text
+    assert "chandler_ingest_lag_records 7.0" in text
+    assert "process_resident_memory_bytes" in text
+
+
+async def test_a_service_that_is_not_ready_answers_503(context: Context) -> None:
+    async def starting(context: Context) -> None:
+        await context.stop.wait()
+
+    running = asyncio.create_task(runner.run_service(service(starting), context))
+    async with asyncio.timeout(DEADLINE_S):
+        while (answer := await ask("127.0.0.1", port_of(context), "/readyz")) is None:  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+    context.stop.set()
+
+    assert await running == 0
+    assert answer[0] == 503
+    assert msgspec.json.decode(answer[1])["age_s"] is None
+
+
+async def test_an_error_is_one_line_and_status_1(
+    context: Context, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def broken(context: Context) -> None:
+        async with asyncio.TaskGroup() as group:
+            group.create_task(asyncio.sleep(DEADLINE_S))
+            raise StrayError("expected a candle, found none\nand more")
+
+    with caplog.at_level(logging.INFO):
+        status = await runner.run_service(service(broken), context)
+
+    ours = [record for record in caplog.records if record.name == "chandler.ingest"]
+    errors = [record for record in ours if record.levelno >= logging.ERROR]
+    assert status == runner.FAILED
+    assert [record.getMessage() for record in errors] == [
+        "StrayError: expected a candle, found none"
+    ]
+    assert errors[0].exc_info is None
+
+
+async def test_a_service_that_does_not_drain_is_cancelled(
+    context: Context, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(runner, "DRAIN_S_MAX", 0.05)
+    cancelled = asyncio.Event()
+
+    async def deaf(context: Context) -> None:
+        try:
+            await asyncio.sleep(DEADLINE_S)
+        finally:
+            cancelled.set()
+
+    running = asyncio.create_task(runner.run_service(service(deaf), context))
+    context.stop.set()
+
+    assert await running == 0
+    assert cancelled.is_set()
+
+
+async def test_a_taken_port_is_one_line(context: Context, caplog: pytest.LogCaptureFixture) -> None:
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", port_of(context)))
+        other.listen()
+
+        status = await runner.run_service(service(_forever), context)
+
+    assert status == runner.FAILED
+    assert f"port {port_of(context)} can't be used" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (["ingest"], ("ingest", None, "")),
+        (["ingest", "--shard", "2"], ("ingest", 2, "")),
+        (["--shard=2", "ingest", "--log=json"], ("ingest", 2, "json")),
+        (["ingest", "--shard", "two"], None),
+        (["ingest", "signals"], None),
+        ([], None),
+    ],
+)
+def test_the_command_line_of_run(
+    words: list[str], expected: tuple[str, int | None, str] | None
+) -> None:
+    assert runner.arguments(words) == expected
+
+
+@pytest.mark.parametrize(
+    ("name", "environ"),
+    [
+        ("nothing", {}),
+        ("ingest", {"CHANDLER_PORT_BASE": "80"}),
+        ("ingest", {"CHANDLER_PROFILE": "dmo"}),
+        ("ingest", {"CHANDLER_INSTANCE": "99"}),
+        ("ingest", {"CHANDLER_SET_simulator__sped": "9"}),
+    ],
+)
+def test_a_wrong_configuration_has_a_status_of_its_own(
+    name: str, environ: dict[str, str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("CHANDLER_DATA", str(tmp_path))
+    for variable, value in environ.items():
+        monkeypatch.setenv(variable, value)
+
+    assert runner.main(name) == runner.MISCONFIGURED

@@ -1,0 +1,167 @@
+"""The supervisor, over real processes that stand in for services."""
+
+import asyncio
+import os
+import select
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+from chandler.streams.settings import PORT_METRICS, Installation, installation
+from services.layers import root
+from services.supervisor import Child, Supervisor, log_folder
+from services.topology import ORDER, Worker, http_port
+
+HERE = Path(__file__).parent
+DEADLINE_S = 30.0
+
+
+def free_base() -> int:
+    """A port base whose first health port is free."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+    return port - PORT_METRICS - ORDER.index("ingest")
+
+
+@pytest.fixture
+def here(tmp_path: Path) -> Installation:
+    environ = {"CHANDLER_DATA": str(tmp_path), "CHANDLER_PORT_BASE": str(free_base())}
+    return installation(environ)
+
+
+class Watched:
+    """A supervisor with what it said."""
+
+    def __init__(self, here: Installation, modes: dict[str, str]) -> None:
+        self.lines: list[str] = []
+        self.changes: list[str] = []
+        self.changed = asyncio.Event()
+        self.ready = asyncio.Event()
+
+        def command(worker: Worker) -> list[str]:
+            port = str(http_port(here, worker))
+            mode = modes[worker.service]
+            return [sys.executable, "-P", str(HERE / "child.py"), worker.service, port, mode]
+
+        environ = {**os.environ, "PYTHONPATH": str(root())}
+        self.supervisor = Supervisor(
+            here,
+            [Worker(service, 0) for service in modes],
+            environ,
+            lambda worker, line: self.lines.append(line),
+            self._change,
+            command=command,
+            restart_s=0.05,
+        )
+
+    def _change(self, child: Child, text: str) -> None:
+        self.changes.append(text)
+        self.changed.set()
+
+    async def polled(self) -> None:
+        if self.supervisor.all_ready:
+            self.ready.set()
+        else:
+            self.ready.clear()
+
+
+@asynccontextmanager
+async def running(watched: Watched) -> AsyncIterator[Supervisor]:
+    await watched.supervisor.start()
+    watching = asyncio.create_task(watched.supervisor.watch(watched.polled))
+    try:
+        yield watched.supervisor
+    finally:
+        watching.cancel()
+        await watched.supervisor.stop()
+
+
+async def within(wait: Callable[[], Awaitable[object]]) -> None:
+    async with asyncio.timeout(DEADLINE_S):
+        await wait()
+
+
+async def test_services_become_ready_and_drain_when_they_are_asked_to(here: Installation) -> None:
+    watched = Watched(here, {"ingest": "well", "indicators": "well"})
+
+    async with running(watched) as supervisor:
+        await within(watched.ready.wait)
+        pids = [child.pid for child in supervisor.children]
+
+    assert all(pids)
+    assert watched.lines[-2:] == ["indicators drained", "ingest drained"]
+    assert watched.changes == []
+    assert (log_folder(here) / "ingest.log").read_text() == "ingest listens\ningest drained\n"
+
+
+async def test_a_killed_service_is_started_again(here: Installation) -> None:
+    watched = Watched(here, {"ingest": "well"})
+
+    async with running(watched) as supervisor:
+        await within(watched.ready.wait)
+        first = supervisor.child("ingest").pid
+        assert first is not None
+        os.kill(first, signal.SIGKILL)
+        await within(watched.changed.wait)
+        watched.ready.clear()
+        await within(watched.ready.wait)
+        second = supervisor.child("ingest").pid
+
+    assert second not in (None, first)
+    assert supervisor.child("ingest").restarts == 1
+    assert watched.changes == ["ingest was ended by signal 9; again in 0.05 s"]
+
+
+async def test_a_misconfigured_service_is_not_started_again(here: Installation) -> None:
+    watched = Watched(here, {"ingest": "misconfigured"})
+
+    async with running(watched) as supervisor:
+        await within(watched.changed.wait)
+
+    assert supervisor.child("ingest").restarts == 0
+    assert watched.changes == [
+        "ingest ended with status 3 (simulator.sped is unknown); it is not restarted"
+    ]
+
+
+async def test_a_service_that_does_not_drain_is_killed(
+    here: Installation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("services.supervisor.STOP_S_MAX", 0.2)
+    monkeypatch.setattr("services.supervisor.STOP_STEP_S", 0.1)
+    watched = Watched(here, {"ingest": "stubborn"})
+
+    async with running(watched) as supervisor:
+        await within(watched.ready.wait)
+
+    assert supervisor.child("ingest").pid is None
+    assert watched.changes == ["ingest did not drain in time: killed"]
+
+
+def test_services_end_when_what_started_them_is_killed(here: Installation, tmp_path: Path) -> None:
+    """Without this a kill -9 of `up` left services behind that nobody stopped."""
+    environ = {
+        **os.environ,
+        "PYTHONPATH": str(root()),
+        "CHANDLER_DATA": str(here.data),
+        "CHANDLER_PORT_BASE": str(here.port_base),
+    }
+    words = [sys.executable, "-P", str(HERE / "orphaner.py")]
+    with subprocess.Popen(words, env=environ, stdout=subprocess.PIPE, text=True) as parent:
+        assert parent.stdout is not None
+        pid = int(parent.stdout.readline())
+        watch = os.pidfd_open(pid)
+
+        parent.kill()
+        parent.wait()
+
+    ended, _, _ = select.select([watch], [], [], DEADLINE_S)
+    os.close(watch)
+    assert ended, f"process {pid} still runs"
