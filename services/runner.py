@@ -22,12 +22,12 @@ from chandler.streams.metrics import Metrics, standard
 from chandler.streams.settings import Installation, SettingsError
 from chandler.streams.settings import installation as read_installation
 from services.declaration import Context, Service
+from services.exits import FAILED, MISCONFIGURED, USAGE, first_cause, one_line, status_of
 from services.layers import ConfigurationError, root
 from services.loading import configuration, load_service
 from services.plugins import code_hash
 from services.topology import INSTANCES_MAX, Worker, http_port
 
-FAILED, USAGE, MISCONFIGURED, NO_KAFKA = 1, 2, 3, 4
 DRAIN_S_MAX = 4.0
 CANCEL_S_MAX = 1.0
 END_S_MAX = 8.0  # after the parent's end: then the process goes, drained or not
@@ -89,14 +89,10 @@ def end_with_parent() -> None:
 
 
 def _failed(log: logging.Logger, error: BaseException) -> int:
-    while isinstance(error, BaseExceptionGroup):
-        error = error.exceptions[0]
-    first = (str(error).strip().splitlines() or [""])[0]
-    log.error("%s%s", type(error).__name__, f": {first}" if first else "")
-    log.debug("where it came from", exc_info=error)
-    if isinstance(error, SettingsError | ConfigurationError):
-        return MISCONFIGURED
-    return NO_KAFKA if type(error).__name__ == "KafkaConnectionError" else FAILED
+    cause = first_cause(error)
+    log.error("%s", one_line(cause))
+    log.debug("where it came from", exc_info=cause)
+    return status_of(cause)
 
 
 async def run_service(service: Service, context: Context) -> int:
@@ -198,9 +194,7 @@ async def _check_topics(service: Service, context: Context) -> None:
         return
     from chandler.streams.admin import check_topics
 
-    await check_topics(
-        context.installation, names, symbol_partitions=context.profile.kafka.symbol_partitions
-    )
+    await check_topics(context.installation, names, context.profile.kafka.symbol_partitions)
 
 
 def installed() -> Installation:

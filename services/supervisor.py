@@ -6,8 +6,10 @@ the pipe closes and the services go too.
 
 import asyncio
 import contextlib
+import json
 import logging
 import os
+import re
 import signal
 import sys
 import time
@@ -18,7 +20,8 @@ from pathlib import Path
 from chandler.streams.health import Readiness, ask_ready
 from chandler.streams.infra import Infra
 from chandler.streams.settings import Installation
-from services.runner import MISCONFIGURED, SUPERVISED_VARIABLE
+from services.exits import MISCONFIGURED
+from services.runner import SUPERVISED_VARIABLE
 from services.topology import Worker, http_port
 
 RESTART_S = 3.0
@@ -32,6 +35,7 @@ KILL_S_MAX = 1.0
 LOG_BYTES_MAX = 5_000_000
 LOG_FILES_MAX = 3  # older ones beside the current
 LINE_BYTES_MAX = 256 * 1024
+LAST_WORDS_MAX = 300
 
 
 class Child:
@@ -45,7 +49,7 @@ class Child:
         self.readiness: Readiness | None = None  # its last answer
         self.restarts = 0
         self.last_line = ""
-        self.ended_reason = ""
+        self.crashed_at: float | None = None  # monotonic; None: it works, or never did
 
     @property
     def pid(self) -> int | None:
@@ -117,9 +121,19 @@ class Supervisor:
                 child.readiness = answer if ours else None
                 if ours and answer is not None:
                     child.state = answer.state
+                    self._tell_recovery(child)
             if on_poll is not None:
                 await on_poll()
             await asyncio.sleep(POLL_STEADY_S if self.all_ready else POLL_S)
+
+    def _tell_recovery(self, child: Child) -> None:
+        if child.crashed_at is None or not child.ready:
+            return
+        took = f"after {time.monotonic() - child.crashed_at:.1f} s"
+        child.crashed_at = None
+        self._on_change(child, f"{child.worker.name} is back {took}")
+        if self._infra is not None:
+            self._infra.tell("recovered", took, child.worker.service)
 
     async def stop(self) -> None:
         """Ends all of them, last one first: asked to drain, then killed."""
@@ -168,7 +182,7 @@ class Supervisor:
                 child.state = "ended"
                 return
             reason = _reason(status, child.last_line)
-            child.ended_reason = reason
+            child.crashed_at = child.crashed_at or time.monotonic()
             if self._infra is not None:
                 self._infra.tell("crashed", reason, child.worker.service)
             if status == MISCONFIGURED:
@@ -226,8 +240,17 @@ def log_folder(installation: Installation) -> Path:
 
 def _reason(status: int, last_line: str) -> str:
     how = f"was ended by signal {-status}" if status < 0 else f"ended with status {status}"
-    said = last_line.strip()[:300]
+    said = _message(last_line)[:LAST_WORDS_MAX]
     return f"{how} ({said})" if said and status > 0 else how
+
+
+def _message(line: str) -> str:
+    """What a line of a service's log says, without time, level and name."""
+    if line.startswith("{"):
+        with contextlib.suppress(ValueError, AttributeError):
+            return str(json.loads(line).get("message", line))
+    found = re.match(r"\S+ [A-Z]+ +[a-z_]+: (.*)", line)
+    return found[1] if found else line.strip()
 
 
 def _signal(child: Child, number: int) -> None:

@@ -6,16 +6,14 @@ Only the module of the command that was asked for is imported.
 
 import importlib
 import importlib.util
+import logging
 import os
 import sys
 from typing import NamedTuple
 
 import typer
 
-from chandler.streams.settings import SettingsError
-from services.layers import ConfigurationError
-
-FAILED, USAGE, MISCONFIGURED, NO_KAFKA, INTERRUPTED = 1, 2, 3, 4, 130
+from services.exits import INTERRUPTED, USAGE, first_cause, one_line, status_of
 
 
 class Command(NamedTuple):
@@ -43,7 +41,6 @@ COMMANDS: dict[str, Command] = {
     "test": Command("services.cli.test", "test", "Runs the tests."),
     "bench": Command("services.cli.bench", "bench", "Runs a benchmark."),
 }
-NO_KAFKA_ERRORS = {"ReadError", "KafkaConnectionError", "EmbeddedKafkaError"}
 PASS_ON = {"test", "bench"}  # what follows them goes to pytest, or to the benchmark
 
 
@@ -84,6 +81,9 @@ def _register(app: typer.Typer, name: str, command: Command, *, real: bool) -> N
 
 def main(words: list[str]) -> int:
     """Runs the command line; the exit status."""
+    if os.environ.get("CHANDLER_LOG_LEVEL") != "debug":
+        # What a command has to say of Kafka it says itself, once.
+        logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
     only = next((word for word in words if not word.startswith("-")), "")
     try:
         command = typer.main.get_command(build(only))
@@ -102,26 +102,13 @@ def main(words: list[str]) -> int:
 
 def explained(error: BaseException) -> int:
     """One line on stderr for the error, and its exit status."""
-    while isinstance(error, BaseExceptionGroup):
-        error = error.exceptions[0]
-    status = _status(error)
+    error = first_cause(error)
     if type(error).__name__ == "NoArgsIsHelpError":
         return USAGE  # the help was printed instead
-    formatted = getattr(error, "format_message", None)
-    text = formatted() if callable(formatted) else str(error)
-    line = " ".join(text.split()) or type(error).__name__
-    if status == FAILED and type(error).__module__ == "builtins":
-        line = f"{type(error).__name__}: {line}"
+    usage = getattr(error, "format_message", None)
+    line = " ".join(str(usage()).split()) if callable(usage) else one_line(error)
     sys.stderr.write(f"chandler: {line}\n")
     if os.environ.get("CHANDLER_LOG_LEVEL") == "debug":
         sys.excepthook(type(error), error, error.__traceback__)
-    return status
-
-
-def _status(error: BaseException) -> int:
-    if isinstance(error, SettingsError | ConfigurationError):
-        return MISCONFIGURED
-    if {base.__name__ for base in type(error).__mro__} & NO_KAFKA_ERRORS:
-        return NO_KAFKA
     code = getattr(error, "exit_code", None)
-    return code if isinstance(code, int) else FAILED
+    return code if isinstance(code, int) else status_of(error)

@@ -15,6 +15,7 @@ from chandler.replay.recompute import (
     horizons,
     recompute,
 )
+from chandler.replay.recompute import audit as audit_all
 from chandler.streams import codec
 from tests.candles import longer, missing, path
 from tests.planted import engine
@@ -144,10 +145,7 @@ def test_after_a_change_of_engines_only_what_they_decided_since_is_compared() ->
     recorded = [*before.signals, *after.signals]
 
     begins = begins_of(matrix, recorded, changed)
-    again = recompute(lanes(), changed, code="code", begins=begins)
-    found = compare(
-        recorded, again.signals, horizons(matrix), engines=changed, code="code", begins=begins
-    )
+    found = audit_all(lanes(), matrix, recorded, changed, code="code")
 
     assert {begin.close_ms for begin in begins.values()} == {switch + 300_000}
     assert found.not_compared == len(before.signals)

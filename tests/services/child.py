@@ -9,7 +9,7 @@ import sys
 import threading
 
 from chandler.streams.health import Health, endpoint
-from services import runner
+from services import exits, runner
 
 
 async def main(name: str, port: int, mode: str) -> int:
@@ -28,7 +28,7 @@ async def main(name: str, port: int, mode: str) -> int:
 if __name__ == "__main__":
     if sys.argv[3] == "misconfigured":
         print("simulator.sped is unknown", flush=True)
-        sys.exit(runner.MISCONFIGURED)
+        sys.exit(exits.MISCONFIGURED)
     runner.END_S_MAX = 0.2
     threading.Thread(target=runner.end_with_parent, daemon=True).start()
     sys.exit(asyncio.run(main(sys.argv[1], int(sys.argv[2]), sys.argv[3])))

@@ -8,11 +8,12 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from services.cli.app import COMMANDS, FAILED, MISCONFIGURED, NO_KAFKA, USAGE, main
+from services.cli.app import COMMANDS, main
 from services.cli.running.state import UpState, only_one, read_state, write_state
+from services.exits import FAILED, MISCONFIGURED, NO_KAFKA, USAGE
 from services.layers import ConfigurationError, root
 from services.runner import installed
-from tests.services.test_supervisor import free_base
+from tests.conftest import free_port_base
 
 COMMAND_S_MAX = 120
 
@@ -22,7 +23,7 @@ def _own_installation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in [name for name in os.environ if name.startswith("CHANDLER_")]:
         monkeypatch.delenv(name)
     monkeypatch.setenv("CHANDLER_DATA", str(tmp_path / "data"))
-    monkeypatch.setenv("CHANDLER_PORT_BASE", str(free_base()))
+    monkeypatch.setenv("CHANDLER_PORT_BASE", str(free_port_base()))
 
 
 def launched(script: Path, *words: str, cwd: Path) -> subprocess.CompletedProcess[str]:
@@ -92,7 +93,7 @@ def test_an_unknown_command_is_one_line(capsys: pytest.CaptureFixture[str]) -> N
         (["up", "--log", "xml"], USAGE, "expected text or json"),
         (["bench", "nothing"], USAGE, "'nothing' is unknown"),
         (["audit", "candles"], NO_KAFKA, "Kafka can't be reached at 127.0.0.1:"),
-        (["topics"], NO_KAFKA, "Kafka can't be reached at 127.0.0.1:"),
+        (["topics"], NO_KAFKA, "topics can't be looked at on 127.0.0.1:"),
     ],
 )
 def test_an_error_is_one_line_with_a_status_of_its_own(

@@ -14,11 +14,11 @@ import pytest
 from chandler.streams.health import Health, ask, ask_ready
 from chandler.streams.metrics import Metrics, standard
 from chandler.streams.settings import installation
-from services import runner
+from services import exits, runner
 from services.declaration import Context, Metric, Service
 from services.profile import Profile
 from services.topology import Worker, http_port
-from tests.services.test_supervisor import free_base
+from tests.conftest import free_port_base
 
 DEADLINE_S = 20.0
 FED = "chandler_ingest_fed_total"
@@ -37,7 +37,7 @@ def service(run: Callable[[Context], Awaitable[None]]) -> Service:
 
 @pytest.fixture
 def context(tmp_path: Path) -> Context:
-    environ = {"CHANDLER_DATA": str(tmp_path), "CHANDLER_PORT_BASE": str(free_base())}
+    environ = {"CHANDLER_DATA": str(tmp_path), "CHANDLER_PORT_BASE": str(free_port_base())}
     declared = (*standard("ingest"), *service(_forever).metrics)
     return Context(
         installation=installation(environ),
@@ -65,7 +65,7 @@ def port_of(context: Context) -> int:
 
 async def until_ready(context: Context) -> None:
     async with asyncio.timeout(DEADLINE_S):
-        while not context.health.ready or await ask_ready("127.0.0.1", port_of(context)) is None:  # noqa: ASYNC110
+        while not context.health.ready or await ask_ready("127.0.0.1", port_of(context)) is None:
             await asyncio.sleep(0.01)
 
 
@@ -108,7 +108,7 @@ async def test_a_service_that_is_not_ready_answers_503(context: Context) -> None
 
     running = asyncio.create_task(runner.run_service(service(starting), context))
     async with asyncio.timeout(DEADLINE_S):
-        while (answer := await ask("127.0.0.1", port_of(context), "/readyz")) is None:  # noqa: ASYNC110
+        while (answer := await ask("127.0.0.1", port_of(context), "/readyz")) is None:
             await asyncio.sleep(0.01)
     context.stop.set()
 
@@ -130,9 +130,9 @@ async def test_an_error_is_one_line_and_status_1(
 
     ours = [record for record in caplog.records if record.name == "chandler.ingest"]
     errors = [record for record in ours if record.levelno >= logging.ERROR]
-    assert status == runner.FAILED
+    assert status == exits.FAILED
     assert [record.getMessage() for record in errors] == [
-        "StrayError: expected a candle, found none"
+        "StrayError: expected a candle, found none and more"
     ]
     assert errors[0].exc_info is None
 
@@ -163,7 +163,7 @@ async def test_a_taken_port_is_one_line(context: Context, caplog: pytest.LogCapt
 
         status = await runner.run_service(service(_forever), context)
 
-    assert status == runner.FAILED
+    assert status == exits.FAILED
     assert f"port {port_of(context)} can't be used" in caplog.text
 
 
@@ -201,4 +201,4 @@ def test_a_wrong_configuration_has_a_status_of_its_own(
     for variable, value in environ.items():
         monkeypatch.setenv(variable, value)
 
-    assert runner.main(name) == runner.MISCONFIGURED
+    assert runner.main(name) == exits.MISCONFIGURED

@@ -4,7 +4,6 @@ import asyncio
 import os
 import select
 import signal
-import socket
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -13,26 +12,19 @@ from pathlib import Path
 
 import pytest
 
-from chandler.streams.settings import PORT_METRICS, Installation, installation
+from chandler.streams.settings import Installation, installation
 from services.layers import root
-from services.supervisor import Child, Supervisor, log_folder
-from services.topology import ORDER, Worker, http_port
+from services.supervisor import Child, Supervisor, _reason, log_folder
+from services.topology import Worker, http_port
+from tests.conftest import free_port_base
 
 HERE = Path(__file__).parent
 DEADLINE_S = 30.0
 
 
-def free_base() -> int:
-    """A port base whose first health port is free."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-    return port - PORT_METRICS - ORDER.index("ingest")
-
-
 @pytest.fixture
 def here(tmp_path: Path) -> Installation:
-    environ = {"CHANDLER_DATA": str(tmp_path), "CHANDLER_PORT_BASE": str(free_base())}
+    environ = {"CHANDLER_DATA": str(tmp_path), "CHANDLER_PORT_BASE": str(free_port_base())}
     return installation(environ)
 
 
@@ -116,7 +108,8 @@ async def test_a_killed_service_is_started_again(here: Installation) -> None:
 
     assert second not in (None, first)
     assert supervisor.child("ingest").restarts == 1
-    assert watched.changes == ["ingest was ended by signal 9; again in 0.05 s"]
+    assert watched.changes[0] == "ingest was ended by signal 9; again in 0.05 s"
+    assert watched.changes[1].startswith("ingest is back after")
 
 
 async def test_a_misconfigured_service_is_not_started_again(here: Installation) -> None:
@@ -165,3 +158,15 @@ def test_services_end_when_what_started_them_is_killed(here: Installation, tmp_p
     ended, _, _ = select.select([watch], [], [], DEADLINE_S)
     os.close(watch)
     assert ended, f"process {pid} still runs"
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "no room",
+        "2026-01-02T03:04:05.678Z ERROR   pump_guard: no room",
+        '{"level": "error", "message": "no room"}',
+    ],
+)
+def test_what_a_service_said_last_explains_its_end(line: str) -> None:
+    assert _reason(1, line) == "ended with status 1 (no room)"

@@ -1,44 +1,44 @@
 """`topics`: the catalogue, and what stands on the cluster."""
 
 import asyncio
-import json
 from typing import Annotated
 
+import msgspec
 import typer
 from rich.console import Console
 from rich.table import Table
 
+from chandler.streams.admin import describe
 from chandler.streams.catalogue import TOPICS, Topic
-from chandler.streams.reader import end_offsets
 from services.runner import installed
 
 DAY_MS = 86_400_000
 
 
 def topics(as_json: Annotated[bool, typer.Option("--json", help="for programs")] = False) -> None:
-    """Shows every topic: key, partitions, what is kept, how many offsets."""
-    offsets = asyncio.run(end_offsets(installed(), [topic.name for topic in TOPICS]))
-    rows = {topic.name: (topic, offsets.get(topic.name, [])) for topic in TOPICS}
+    """Shows every topic: key, partitions, what is kept, how much is in it."""
+    states = {state.name: state for state in asyncio.run(describe(installed()))}
     if as_json:
-        found = {
-            name: {
-                "partitions": len(parts),
-                "offsets": sum(end - begin for begin, end in parts),
-                "key": topic.key,
-                "kept": kept(topic),
-                "writers": topic.writers,
-            }
-            for name, (topic, parts) in rows.items()
-        }
-        typer.echo(json.dumps({"topics": found}))
+        found = [
+            msgspec.to_builtins(states[topic.name])
+            | {"key": topic.key, "kept": kept(topic), "writers": topic.writers}
+            for topic in TOPICS
+            if topic.name in states
+        ]
+        typer.echo(msgspec.json.encode({"topics": {one["name"]: one for one in found}}).decode())
         return
-    table = Table("topic", "key", "partitions", "offsets", "kept", "writers", "what", box=None)
-    for name, (topic, parts) in rows.items():
+    table = Table(
+        "topic", "key", "partitions", "records", "MB", "kept", "writers", "what", box=None
+    )
+    for topic in TOPICS:
+        state = states.get(topic.name)
+        size = None if state is None else state.bytes
         table.add_row(
-            name,
+            topic.name,
             topic.key,
-            str(len(parts)) if parts else "[red]absent[/]",
-            f"{sum(end - begin for begin, end in parts):,}",
+            str(state.partitions) if state else "[red]absent[/]",
+            f"{state.records:,}" if state else "-",
+            f"{size / 1e6:,.1f}" if size is not None else "-",
             kept(topic),
             ", ".join(topic.writers),
             topic.doc,

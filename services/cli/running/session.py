@@ -14,8 +14,8 @@ from chandler.streams.infra import infra
 from chandler.streams.settings import PORT_SIMULATOR, Installation
 from services.cli.running.state import UpState, WorkerState, write_state
 from services.cli.running.tally import Tally
+from services.exits import MISCONFIGURED
 from services.profile import Profile
-from services.runner import MISCONFIGURED
 from services.supervisor import Child, Supervisor
 from services.topology import Worker
 
@@ -198,11 +198,8 @@ async def _kafka(installation: Installation, profile: Profile, view: View) -> As
         raise
     repairing = asyncio.create_task(repair())
     try:
-        await create_topics(
-            installation,
-            symbol_partitions=profile.kafka.symbol_partitions,
-            replication=profile.kafka.replication,
-        )
+        kafka = profile.kafka
+        await create_topics(installation, kafka.symbol_partitions, kafka.replication)
         yield
     finally:
         repairing.cancel()

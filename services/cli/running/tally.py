@@ -5,8 +5,6 @@ import time
 from collections import deque
 from collections.abc import Callable
 
-from aiokafka.errors import KafkaError
-
 from chandler.core.events import Signal
 from chandler.core.granularity import INTERVAL_MS
 from chandler.streams.reader import ReadError, Record, follow_batches
@@ -64,5 +62,5 @@ class Tally:
                         newest_ms = max(newest_ms or 0, record.timestamp_ms)
                         if (signal := self.take(record)) is not None:
                             on_signal(signal)
-            except (ReadError, KafkaError, OSError):
+            except (ReadError, OSError):
                 await asyncio.sleep(AGAIN_S)

@@ -214,6 +214,24 @@ def compare(
     )
 
 
+def audit(
+    candles: Iterable[Iterable[Candle]],
+    matrix: Sequence[MatrixRow],
+    recorded: Sequence[Signal],
+    engines: Sequence[ResolvedEngine],
+    *,
+    code: str,
+) -> SignalAudit:
+    """What `audit signals` prints; the arguments were read in the order matrix, signals, candles.
+
+    Each of `candles` holds one symbol's candles of one granularity, in the order of the topic.
+    """
+    begins = begins_of(matrix, recorded, engines)
+    found = recompute(candles, engines, code=code, begins=begins)
+    due = horizons(matrix)
+    return compare(recorded, found.signals, due, engines=engines, code=code, begins=begins)
+
+
 def digest_of(events: Iterable[Signal | MatrixRow]) -> str:
     """One hash over events, whatever the order in which their partitions were read."""
     return digest(*sorted(encode(event) for event in events))

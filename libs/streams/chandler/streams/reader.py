@@ -146,6 +146,8 @@ async def read_topics(
                     f"{stuck.topic}/{stuck.partition} can't be read up to its end: a transaction "
                     "hangs open, wait for its timeout and try again"
                 )
+    except KafkaError as error:
+        raise ReadError(f"{', '.join(found)} can't be read to the end: {error!r}") from error
     finally:
         await reader.stop()
 
@@ -182,22 +184,7 @@ async def follow_batches(
         while stop is None or not stop.is_set():
             batches = await reader.getmany(timeout_ms=POLL_MS, max_records=BATCH_MAX)
             yield [_record(installation, raw) for records in batches.values() for raw in records]
+    except KafkaError as error:
+        raise ReadError(f"{names[0]} can't be followed any more: {error!r}") from error
     finally:
         await reader.stop()
-
-
-async def end_offsets(
-    installation: Installation, names: Iterable[str]
-) -> dict[str, list[tuple[int, int]]]:
-    """(beginning, end) of each partition of each topic; an empty list for one that isn't there."""
-    found = await partitions(installation, names)
-    assigned = [tp for parts in found.values() for tp in parts]
-    if not assigned:
-        return {name: [] for name in found}
-    reader = await connected(installation)
-    try:
-        begins = await reader.beginning_offsets(assigned)
-        ends = await reader.end_offsets(assigned)
-    finally:
-        await reader.stop()
-    return {name: [(begins[tp], ends[tp]) for tp in parts] for name, parts in found.items()}

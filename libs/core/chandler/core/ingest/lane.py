@@ -97,6 +97,11 @@ class Lane:
         self.sealed: dict[int, Verdict] = {}  # the newest that are out
         self._suspects: dict[int, None] = {}  # slots that are out and that REST has to confirm
 
+    @property
+    def forming(self) -> Row | None:
+        """The newest bar's row, as the socket last showed it."""
+        return self._forming
+
     # The socket
 
     def take(self, row: Row, ts: int, trusted: bool) -> int:

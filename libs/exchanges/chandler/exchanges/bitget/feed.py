@@ -104,8 +104,8 @@ class Feed:
     """Iterate `events()`, once. `rate` is the speed of the venue's clock.
 
     `rate` shortens the waits for data and for a reconnect; the limits on a connection (pings,
-    messages, subscriptions, its age) are wall time at any speed. `connects` is a budget shared by the feeds behind one IP; `tap` sees every raw frame
-    with its monotonic time.
+    messages, subscriptions, its age) are wall time at any speed. `connects` is a budget shared by
+    the feeds behind one IP; `tap` sees every raw frame with its monotonic time.
     """
 
     def __init__(

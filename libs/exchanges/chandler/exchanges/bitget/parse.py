@@ -192,6 +192,7 @@ def _price_fault(opened: float, high: float, low: float, close: float) -> str:
     return "open or close outside [low, high]"
 
 
+# Official sample, 2023-09-26; the envelope is that of the candles:
 # {"action":"snapshot","arg":{"instType":"USDT-FUTURES","channel":"ticker","instId":"BTCUSDT"},
 #  "data":[{"instId":"BTCUSDT","lastPr":"27000.5","bidPr":"27000","askPr":"27000.5",…,
 #  "fundingRate":"0.000010","nextFundingTime":"1695722400000","markPrice":"27000.0",…,
@@ -248,6 +249,7 @@ def _time_ms(value: Any) -> int | None:
     return value if type(value) is int and 0 < value <= TIME_MAX_MS else None
 
 
+# Shape of bitget-api §1.2, the names filled in; undated:
 # {"event":"error","arg":{"instType":"USDT-FUTURES","channel":"candle1m","instId":"NOPE"},
 #  "code":30001,"msg":"instType:USDT-FUTURES,channel:candle1m,instId:NOPE doesn't exist",
 #  "op":"subscribe"}

@@ -32,7 +32,7 @@ def rest_granularity(granularity: Granularity) -> str:
     return _REST[granularity]
 
 
-# Live, 2026-10 (cut):
+# Put together from the venue's field table (bitget-api §3.3), not seen on the wire; cut:
 # {"symbol":"BTCUSDT","baseCoin":"BTC","quoteCoin":"USDT","makerFeeRate":"0.0002",
 #  "takerFeeRate":"0.0006","minTradeNum":"0.0001","priceEndStep":"1","volumePlace":"4",
 #  "pricePlace":"1","sizeMultiplier":"0.0001","symbolType":"perpetual","minTradeUSDT":"5",
@@ -64,6 +64,7 @@ def is_perpetual(contract: Any) -> bool:
     ).lower() in ("perpetual", "1")
 
 
+# Put together from the venue's field list (bitget-api §3.2), not seen on the wire:
 # {"symbol":"BTCUSDT","fundingRate":"0.000068","fundingRateInterval":"8",
 #  "nextUpdate":"1743062400000","minFundingRate":"-0.003","maxFundingRate":"0.003"}
 def funding_rate(row: Any, seen_at: int) -> FundingRate:

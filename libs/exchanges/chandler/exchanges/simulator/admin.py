@@ -22,6 +22,7 @@ class Controls(Protocol):
     market: Market
     sockets: Sockets
     faults_text: str
+    faults_seed: int
 
     def set_faults(self, text: str, seed: int | None) -> Faults: ...
     def set_speed(self, speed: float) -> None: ...
@@ -70,7 +71,7 @@ class Admin:
 
     async def _faults(self, _: web.Request) -> web.Response:
         controls = self._controls
-        return answer({"spec": controls.faults_text, "seed": controls.market.seed})
+        return answer({"spec": controls.faults_text, "seed": controls.faults_seed})
 
     async def _set_faults(self, request: web.Request) -> web.Response:
         """{"spec", "seed"?}: these from now on; `missing` for the slots to come."""
@@ -116,9 +117,7 @@ class Admin:
         spacing = SPACINGS.get(request.query.get("granularity", "5m"))
         limit = request.query.get("limit", "1000")
         if spacing is None or not limit.isdigit():
-            raise SimulatorError(
-                f"granularity: expected one of {' '.join(SPACINGS)}; limit: digits"
-            )
+            raise SimulatorError(f"expected granularity from {' '.join(SPACINGS)}, limit of digits")
         now = self._controls.clock.now()
         bars = self._controls.market.bars(index, spacing, now, int(limit), now)
         return answer([row_strings(bar) for bar in bars])
@@ -147,7 +146,7 @@ class Admin:
         index = self._controls.market.index.get(symbol)
         if index is None:
             raise SimulatorError(
-                f"symbol {symbol!r} isn't known: see /admin/state for those that are"
+                f"symbol {symbol!r} isn't known: /admin/state lists those that are"
             )
         return index, symbol
 

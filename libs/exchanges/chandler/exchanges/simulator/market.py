@@ -81,6 +81,14 @@ class Way(NamedTuple):
     ticks: list[bool]  # which points are pushed as ticks
 
 
+class Lack(NamedTuple):
+    """The fault `missing` from a time on."""
+
+    since_ms: int
+    missing: float
+    seed: int
+
+
 class Market:
     """Candles by symbol index and slot (a slot is a 5m open time divided by 5 minutes)."""
 
@@ -92,7 +100,7 @@ class Market:
         self.delisted: dict[str, int] = {}  # symbol → since when, venue ms
         self.cadence = Cadence(POINTS_MIN, 5 * POINTS_MIN, 1)
         self._loop = loop
-        self._missing, self._missing_since_ms = 0.0, 0
+        self._lacking: list[Lack] = []  # by time; the last that has begun holds
         self._origin_slot = recording.origin_ms // SLOT_MS
         self._ways: dict[int, dict[int, Way | None]] = {}  # slot → index → way
         self._closed: dict[tuple[int, str, int], Bar | None] = {}
@@ -100,9 +108,10 @@ class Market:
         self._minutes: tuple[int, int, tuple[Bar, ...]] = (-1, -1, ())  # the last ones asked for
         self._extremes: dict[tuple[int, int], tuple[int, int]] = {}
 
-    def lack(self, missing: float, since_ms: int = 0) -> None:
-        """From `since_ms` on the venue lacks this share of its 5m candles."""
-        self._missing, self._missing_since_ms = missing, since_ms
+    def lack(self, missing: float, seed: int, since_ms: int = 0) -> None:
+        """From `since_ms` on the venue lacks this share of its 5m candles; before, as it was."""
+        self._lacking = [one for one in self._lacking if one.since_ms < since_ms]
+        self._lacking.append(Lack(since_ms, missing, seed))
         self._ways.clear()
         self._closed.clear()
         self._parts.clear()
@@ -111,11 +120,11 @@ class Market:
 
     def lacks(self, index: int, slot: int) -> bool:
         """Whether the fault `missing` takes this slot; never a symbol's first candle."""
-        if not self._missing or slot * SLOT_MS < self._missing_since_ms:
+        open_ms = slot * SLOT_MS
+        lack = next((one for one in reversed(self._lacking) if one.since_ms <= open_ms), None)
+        if lack is None or not lack.missing or open_ms <= self.first_open_ms(index):
             return False
-        if slot <= self._origin_slot + self.recording.tapes[index].first:
-            return False
-        return is_missing(self.seed, self.symbols[index], slot * SLOT_MS, self._missing)
+        return is_missing(lack.seed, self.symbols[index], open_ms, lack.missing)
 
     def first_open_ms(self, index: int) -> int:
         """Open time of a symbol's first candle."""
@@ -139,7 +148,7 @@ class Market:
     def candle(self, index: int, slot: int) -> Bar | None:
         """The final candle of a slot as the venue has it; None: the venue lacks it."""
         bar = self.recorded(index, slot)
-        return None if bar is None or (self._missing and self.lacks(index, slot)) else bar
+        return None if bar is None or self.lacks(index, slot) else bar
 
     def way(self, index: int, slot: int) -> Way | None:
         """The path through a slot's candle; kept for the slots that are played now."""

@@ -104,7 +104,7 @@ class Player:
         self._sockets.flush()
 
     def _end(self, index: int, minute_ms: int, feeds: dict[str, Feed]) -> None:
-        """The last update of the bars that end here; of all bars if the venue lacks what follows."""
+        """The last update of the bars that end here; of all if the venue lacks what follows."""
         at_ms = minute_ms - 1
         slot = at_ms // SLOT_MS
         way = self._market.way(index, slot)

@@ -64,8 +64,8 @@ class Simulator:
         self.sockets = Sockets(self.market, quotes, self.clock.now)
         self.rest = Rest(self.market, quotes, self.clock)
         self.player = Player(self.market, self.clock, self.sockets, quotes)
-        self.faults_text = ""
-        self._apply(config.faults, since_ms=0)
+        self.faults_text, self.faults_seed = "", config.seed
+        self._apply(config.faults, parse_faults(config.faults), since_ms=0)
         self._space()
         self._runner: web.AppRunner | None = None
         self._tasks: list[asyncio.Task[None]] = []
@@ -120,9 +120,10 @@ class Simulator:
 
     def set_faults(self, text: str, seed: int | None) -> Faults:
         """These from now on; what the venue already had it keeps."""
+        faults = parse_faults(text)
         if seed is not None:
-            self.market.seed = seed
-        return self._apply(text, since_ms=self.clock.now())
+            self.faults_seed = seed
+        return self._apply(text, faults, since_ms=self.clock.now())
 
     def set_speed(self, speed: float) -> None:
         """From now on; the ticks are spaced anew with the next candle."""
@@ -141,18 +142,17 @@ class Simulator:
             "connections": len(self.sockets.sessions),
             "subscriptions": sum(len(session.feeds) for session in self.sockets.sessions),
             "faults": self.faults_text,
-            "seed": self.market.seed,
+            "seed": self.config.seed,
             "cadence": self.market.cadence.text,
             "recording": {"origin_ms": recording.origin_ms, "length_ms": recording.length_ms},
             "round": (now - recording.origin_ms) // recording.length_ms,
             "counts": dict(sorted(counts.items())),
         }
 
-    def _apply(self, text: str, since_ms: int) -> Faults:
-        faults = parse_faults(text)
+    def _apply(self, text: str, faults: Faults, since_ms: int) -> Faults:
         self.faults_text = text
-        self.market.lack(faults.missing, since_ms)
-        self.sockets.set_faults(faults)
+        self.market.lack(faults.missing, self.faults_seed, since_ms)
+        self.sockets.set_faults(faults, self.faults_seed)
         self.rest.set_faults(faults)
         return faults
 

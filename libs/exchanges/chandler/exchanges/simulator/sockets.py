@@ -29,6 +29,7 @@ HOUSEKEEPING_S = 0.2
 LATE_S = 0.1  # wall: how long a late last update is held back
 CUT_SPREAD = 0.25  # a cut comes within so much of its interval
 HOUR_S = 3600.0
+CONNECTS_S = 300.0
 
 CHANNEL_UNKNOWN, ILLEGAL, INVALID_OP, TOO_MANY, OVER_LIMIT, WRONG_PARAM = (
     30001,
@@ -39,10 +40,8 @@ CHANNEL_UNKNOWN, ILLEGAL, INVALID_OP, TOO_MANY, OVER_LIMIT, WRONG_PARAM = (
     30016,
 )
 # Spot's REST spellings, which the socket refuses as wrong.
-WRONG_SPELLINGS = frozenset(
-    f"candle{text}"
-    for text in ["1min", "5min", "15min", "30min", "1h", "4h", "6h", "12h", "1day", "3day", "1week"]
-)
+_SPOT = ("1min", "5min", "15min", "30min", "1h", "4h", "6h", "12h", "1day", "3day", "1week")
+WRONG_SPELLINGS = frozenset(f"candle{text}" for text in _SPOT)
 
 
 class Limits(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
@@ -51,6 +50,7 @@ class Limits(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     messages_per_second: int = 10
     subscribes_per_hour: int = 240
     channels: int = 1000
+    connects_per_5_minutes: int = 300  # by address
     ping_timeout_s: float = 120.0
     recycle_s: float = 24 * HOUR_S
 
@@ -92,8 +92,7 @@ class Session:
     def take_faults(self, faults: Faults) -> None:
         """From now on these."""
         self._silence = faults.silence
-        seed = self._hub.market.seed
-        self._faulty = FrameFaults(faults, seed, self.number) if faults.frames else None
+        self._faulty = FrameFaults(faults, self._hub.seed, self.number) if faults.frames else None
         spread = 1 + CUT_SPREAD * ((self.number * 0.618) % 1 * 2 - 1)
         self.cut_at = time.monotonic() + faults.cut_s * spread if faults.cut_s else float("inf")
 
@@ -159,15 +158,20 @@ class Sockets:
         self.quotes = quotes
         self.limits = Limits()
         self.faults = Faults()
+        self.seed = 0  # of the faults
         self.sessions: set[Session] = set()
         self.feeds: list[dict[str, Feed]] = [{} for _ in market.symbols]  # by symbol and channel
         self.dirty: list[Session] = []
         self.counts: Counter[str] = Counter()
         self._now = now
         self._number = 0
+        self._connects: dict[str, deque[float]] = {}  # by address
 
     async def serve(self, request: web.Request) -> web.StreamResponse:
         """One connection's whole life."""
+        connects = self._connects.setdefault(request.remote or "", deque())
+        if _count(connects, time.monotonic(), CONNECTS_S) > self.limits.connects_per_5_minutes:
+            return web.Response(status=429, text="too many connects")
         socket = web.WebSocketResponse(max_msg_size=RECEIVED_BYTES_MAX, compress=False)
         await socket.prepare(request)
         transport = request.transport
@@ -189,9 +193,9 @@ class Sockets:
                 feed.sessions.remove(session)
         return socket
 
-    def set_faults(self, faults: Faults) -> None:
+    def set_faults(self, faults: Faults, seed: int) -> None:
         """All connections, open and new ones, have these from now on."""
-        self.faults = faults
+        self.faults, self.seed = faults, seed
         for session in self.sessions:
             session.take_faults(faults)
 

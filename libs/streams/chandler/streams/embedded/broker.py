@@ -1,6 +1,7 @@
 """The broker's process: starts it detached, finds it again, ends it. The caller holds the lock."""
 
 import os
+import re
 import shutil
 import subprocess
 import time
@@ -10,7 +11,7 @@ import msgspec
 
 from chandler.streams.embedded import processes
 from chandler.streams.embedded.configuration import Layout, format_words, java_command, write
-from chandler.streams.embedded.errors import DiskSpaceError, PortTakenError, StartError
+from chandler.streams.embedded.errors import DiskError, PortTakenError, StartError
 from chandler.streams.embedded.jars import Say, class_path
 from chandler.streams.embedded.java import bundled_java, find_java
 from chandler.streams.embedded.probe import answers, free
@@ -20,6 +21,7 @@ START_S_MAX = 60.0
 STOP_S_MAX = 8.0  # then it is killed; its records stand either way
 POLL_S = 0.05
 DISK_BYTES_MIN = 500 * 1024 * 1024
+_WRONG = re.compile(r" (ERROR|FATAL) |^(Error|Caused by|Exception in)|Exception: ")
 
 
 class Status(msgspec.Struct, frozen=True, kw_only=True):
@@ -62,7 +64,7 @@ def start(installation: Installation, layout: Layout, say: Say) -> Process:
     write(installation, layout)
     if not layout.formatted:
         say("preparing Kafka's storage")
-        _format(java_command(java, jars, layout, *format_words(layout)))
+        _format(java_command(java, jars, layout, *format_words(layout)), layout)
     say("starting Kafka")
     main = java_command(java, jars, layout, "kafka.Kafka", str(layout.properties))
     process = _spawn(main, installation.port(PORT_KAFKA), layout)
@@ -92,7 +94,7 @@ def _check_disk(installation: Installation) -> None:
     installation.data.mkdir(parents=True, exist_ok=True)
     left = shutil.disk_usage(installation.data).free
     if left < DISK_BYTES_MIN:
-        raise DiskSpaceError(
+        raise DiskError(
             f"{installation.data} has {left // 1024**2} MB left, Kafka needs "
             f"{DISK_BYTES_MIN // 1024**2} MB: make room, or set CHANDLER_DATA to another disk"
         )
@@ -108,13 +110,11 @@ def _check_ports(installation: Installation) -> None:
             )
 
 
-def _format(command: list[str]) -> None:
-    done = subprocess.run(
-        command, capture_output=True, text=True, timeout=START_S_MAX, check=False
-    )
+def _format(command: list[str], layout: Layout) -> None:
+    done = subprocess.run(command, capture_output=True, text=True, timeout=START_S_MAX, check=False)
     if done.returncode:
-        last = (done.stderr or done.stdout).strip().splitlines()[-1:]
-        raise StartError(f"Kafka's storage can't be prepared: {' '.join(last) or 'no reason given'}")
+        reason = _telling(done.stdout + done.stderr) or "no reason given"
+        raise StartError(f"Kafka's storage can't be prepared: {reason} (see {layout.folder})")
 
 
 def _spawn(command: list[str], port: int, layout: Layout) -> Process:
@@ -152,11 +152,16 @@ def _await(process: Process, layout: Layout) -> None:
 
 
 def _last_words(layout: Layout) -> str:
-    """The last line that says something is wrong, else the last line, with the file's name."""
+    """What went wrong in its own words, and the file that has more of them."""
     for file in (layout.log, layout.console):
-        lines = file.read_text(errors="replace").splitlines() if file.is_file() else []
-        told = [line.strip() for line in lines if line.strip() and not line.startswith("\tat ")]
-        wrong = [line for line in told if " ERROR " in line or " FATAL " in line or "Error" in line]
+        told = _telling(file.read_text(errors="replace")) if file.is_file() else ""
         if told:
-            return f"{(wrong or told)[-1]} (see {file})"
+            return f"{told} (see {file})"
     return f"it said nothing (see {layout.console})"
+
+
+def _telling(text: str) -> str:
+    lines = [line.strip() for line in text.splitlines() if not line.startswith(("\tat ", "\t..."))]
+    told = [line for line in lines if line]
+    wrong = [line for line in told if _WRONG.search(line)]
+    return (wrong or told or [""])[-1]

@@ -83,6 +83,9 @@ _PROMPT: dict[str, object] = {
     "transaction.abort.timed.out.transaction.cleanup.interval.ms": 1_000,
     "group.initial.rebalance.delay.ms": 0,
     "group.min.session.timeout.ms": 3_000,
+    # Killed with -9, it may register again only when its old session is over: 9 s otherwise.
+    "broker.session.timeout.ms": 3_000,
+    "broker.heartbeat.interval.ms": 500,
     "log.cleaner.backoff.ms": 5_000,
     "log.retention.check.interval.ms": 60_000,
 }
@@ -115,8 +118,10 @@ appender.file.strategy.type = DefaultRolloverStrategy
 appender.file.strategy.max = 2
 rootLogger.level = warn
 rootLogger.appenderRef.file.ref = file
-logger.kafka.name = kafka.server
-logger.kafka.level = info
+logger.server.name = kafka.server.KafkaRaftServer
+logger.server.level = info
+logger.broker.name = kafka.server.BrokerServer
+logger.broker.level = info
 """
 
 

@@ -4,7 +4,7 @@ EmbeddedKafkaError
 ├── JavaError          no Java that Kafka runs on
 ├── JarsError          Kafka's files can't be had
 ├── PortTakenError     something else listens where Kafka should
-├── DiskSpaceError     too little room for the data
+├── DiskError          the data directory has too little room, or can't be written
 ├── StartError         Kafka ended, or kept silent, while it started
 ├── InUseError         it runs for someone else: other ports, or a lock that is held too long
 └── UnreachableError   the brokers of CHANDLER_BROKERS don't answer
@@ -27,8 +27,8 @@ class PortTakenError(EmbeddedKafkaError):
     """Something else listens where Kafka should."""
 
 
-class DiskSpaceError(EmbeddedKafkaError):
-    """Too little room for the data."""
+class DiskError(EmbeddedKafkaError):
+    """The data directory has too little room, or can't be written."""
 
 
 class StartError(EmbeddedKafkaError):

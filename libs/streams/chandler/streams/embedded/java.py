@@ -34,9 +34,7 @@ def find_java(environ: Mapping[str, str], bundled: Path | None) -> Path:
     )
 
 
-def _candidates(
-    environ: Mapping[str, str], bundled: Path | None
-) -> list[tuple[str, Path | None]]:
+def _candidates(environ: Mapping[str, str], bundled: Path | None) -> list[tuple[str, Path | None]]:
     home = environ.get("JAVA_HOME")
     on_path = shutil.which("java", path=environ.get("PATH", ""))
     return [

@@ -10,11 +10,17 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import IO
 
 from chandler.streams.embedded import broker, processes
 from chandler.streams.embedded.broker import Process, Status
 from chandler.streams.embedded.configuration import Layout
-from chandler.streams.embedded.errors import InUseError, StartError, UnreachableError
+from chandler.streams.embedded.errors import (
+    DiskError,
+    InUseError,
+    StartError,
+    UnreachableError,
+)
 from chandler.streams.embedded.probe import answers
 from chandler.streams.settings import PORT_KAFKA, Installation
 
@@ -26,10 +32,17 @@ BROKERS_ANSWER_S_MAX = 15.0
 Progress = Callable[[str], None]
 
 
-def ensure_running(installation: Installation, progress: Progress | None = None) -> None:
+def ensure_running(
+    installation: Installation,
+    progress: Progress | None = None,
+    *,
+    only_if_leased: bool = False,
+) -> None:
     """Returns when Kafka takes work: starts it, or starts it again if it died.
 
-    With CHANDLER_BROKERS it only asks them. An EmbeddedKafkaError is one line for people.
+    With CHANDLER_BROKERS it only asks them. `only_if_leased` is for those who repair in the
+    background: they must not start anew what the last user has just ended.
+    An EmbeddedKafkaError is one line for people.
     """
     if not installation.embedded:
         _check_brokers(installation)
@@ -39,6 +52,8 @@ def ensure_running(installation: Installation, progress: Progress | None = None)
     if process is not None and _ours(installation, process) and _ready(process):
         return
     with _locked(layout, progress):
+        if only_if_leased and not _needed(layout):
+            return
         _start_unless_running(installation, layout, progress)
 
 
@@ -80,7 +95,9 @@ def status(installation: Installation) -> Status:
 
 def users(installation: Installation) -> list[int]:
     """Processes that hold a lease and live."""
-    return sorted({pid for pid, started, _ in _holders(Layout(installation)) if started is not None})
+    return sorted(
+        {pid for pid, started, _ in _holders(Layout(installation)) if started is not None}
+    )
 
 
 @contextmanager
@@ -123,8 +140,8 @@ def _start_unless_running(
     if not _ours(installation, process):
         raise InUseError(
             f"the Kafka of {installation.data} runs on port {process.port}, but CHANDLER_PORT_BASE "
-            f"says {installation.port_base}: set it to {process.port - PORT_KAFKA}, or CHANDLER_DATA "
-            "to another directory"
+            f"says {installation.port_base}: set it to {process.port - PORT_KAFKA}, or set "
+            "CHANDLER_DATA to another directory"
         )
     deadline = time.monotonic() + broker.START_S_MAX
     while not _ready(process):
@@ -158,10 +175,10 @@ def _stop(layout: Layout) -> bool:
 
 def _needed(layout: Layout) -> bool:
     """Whether anyone is left; leases of dead processes are cleared away."""
-    for pid, started, file in _holders(layout):
-        if started is None and pid:
+    for _, started, file in _holders(layout):
+        if started is None:
             (layout.leases / file).unlink(missing_ok=True)
-    return any(layout.leases.iterdir())
+    return layout.leases.is_dir() and any(layout.leases.iterdir())
 
 
 def _holders(layout: Layout) -> list[tuple[int, int | None, str]]:
@@ -179,21 +196,31 @@ def _holders(layout: Layout) -> list[tuple[int, int | None, str]]:
 
 @contextmanager
 def _locked(layout: Layout, progress: Progress | None) -> Iterator[None]:
-    layout.folder.mkdir(parents=True, exist_ok=True)
-    with layout.lock.open("a") as lock:
+    with _lock_file(layout) as lock:
         deadline = time.monotonic() + LOCK_S_MAX
         told = False
         while not _taken(lock.fileno()):
             if time.monotonic() > deadline:
                 raise InUseError(
-                    f"another process has held {layout.lock} for {LOCK_S_MAX:.0f} s: expected it to "
-                    "start or end Kafka in that time, end it and try again"
+                    f"another process has held {layout.lock} for {LOCK_S_MAX:.0f} s: expected it "
+                    "to start or end Kafka in that time, end it and try again"
                 )
             if not told and progress is not None:
                 progress("waiting for another process that starts or ends Kafka")
             told = True
             time.sleep(POLL_S)
         yield
+
+
+def _lock_file(layout: Layout) -> IO[str]:
+    try:
+        layout.folder.mkdir(parents=True, exist_ok=True)
+        return layout.lock.open("a")
+    except OSError as error:
+        raise DiskError(
+            f"{layout.folder} can't be written ({error.strerror}): expected a directory of this "
+            "user, set CHANDLER_DATA to another"
+        ) from error
 
 
 def _taken(descriptor: int) -> bool:
@@ -224,8 +251,8 @@ def _check_brokers(installation: Installation) -> None:
     if failure:
         reason = " ".join(str(failure[0]).split()) or type(failure[0]).__name__
         raise UnreachableError(
-            f"no Kafka answers at {installation.brokers} ({reason}): check CHANDLER_BROKERS and the "
-            "CHANDLER_KAFKA_* settings of its security"
+            f"no Kafka answers at {installation.brokers} ({reason}): check CHANDLER_BROKERS and "
+            "the CHANDLER_KAFKA_* settings of its security"
         ) from failure[0]
 
 

@@ -15,10 +15,12 @@ def started(pid: int) -> int | None:
         os.waitpid(pid, os.WNOHANG)  # if it is our own child and dead, let it go
     try:
         text = Path(f"/proc/{pid}/stat").read_text()
+        threads = len(os.listdir(f"/proc/{pid}/task"))
     except (FileNotFoundError, ProcessLookupError):
         return None
     fields = text.rpartition(")")[2].split()  # the name, in brackets, may hold spaces
-    return None if fields[0] in "ZX" else int(fields[19])
+    # A killed process is a zombie at once, but has its ports until its last thread is gone.
+    return None if fields[0] in "ZX" and threads <= 1 else int(fields[19])
 
 
 def end(pid: int, started_at: int, *, patience_s: float) -> None:

@@ -1,0 +1,108 @@
+"""Batches of events in transactions, by the one holder of a name. Starting it fences older ones.
+
+After any error it isn't known whether the batch is out: open again, read back what is, go on.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from aiokafka import AIOKafkaProducer
+from aiokafka.errors import KafkaError, ProducerFenced
+
+from chandler.core.events import Event
+from chandler.streams.clients import topic_name, transactional_producer
+from chandler.streams.codec import encode
+from chandler.streams.settings import Installation
+
+OPEN_S_MAX = 30.0
+WRITE_S_MAX = 15.0  # the broker ends a transaction after TRANSACTION_TIMEOUT_MS
+CLOSE_S_MAX = 5.0
+
+
+class LostError(Exception):
+    """A batch may or may not be out: open anew and read what is there."""
+
+
+class ReplacedError(Exception):
+    """Another instance of the same name took over: this one has to end."""
+
+
+class Record(NamedTuple):
+    """An event on its way."""
+
+    topic: str  # catalogue name
+    key: str
+    event: Event
+    headers: tuple[tuple[str, bytes], ...] = ()
+
+
+class Outbox:
+    """One transactional producer. `name`: ingest-0."""
+
+    def __init__(self, installation: Installation, name: str) -> None:
+        self.name = name
+        self._installation = installation
+        self._producer: AIOKafkaProducer | None = None
+
+    async def open(self) -> None:
+        """Starts the producer anew; what an older holder had under way is aborted. LostError."""
+        await self.close()
+        producer = transactional_producer(self._installation, self.name)
+        try:
+            async with asyncio.timeout(OPEN_S_MAX):
+                await producer.start()
+        except (KafkaError, OSError, TimeoutError) as error:
+            await _stop(producer)
+            raise LostError(f"Kafka can't be reached for {self.name}: {error!r}") from error
+        except BaseException:
+            await _stop(producer)
+            raise
+        self._producer = producer
+
+    async def write(self, records: Sequence[Record]) -> None:
+        """All of them, or none. LostError: not known which; ReplacedError: never again."""
+        assert self._producer is not None, "open the outbox first"
+        sent: list[asyncio.Future[object]] = []
+        try:
+            async with asyncio.timeout(WRITE_S_MAX):
+                await self._producer.begin_transaction()
+                for record in records:
+                    future = await self._producer.send(
+                        topic_name(self._installation, record.topic),
+                        encode(record.event),
+                        key=record.key.encode(),
+                        headers=list(record.headers),
+                    )
+                    sent.append(future)
+                await self._producer.commit_transaction()
+        except ProducerFenced:
+            await self._give_up(sent)
+            raise ReplacedError(
+                f"{self.name}: another instance took over its transactions: this one ends"
+            ) from None
+        except (KafkaError, OSError, TimeoutError) as error:
+            await self._give_up(sent)
+            raise LostError(f"{self.name}: a transaction failed: {error!r}") from error
+
+    async def close(self) -> None:
+        """Stops the producer; a transaction that is open is aborted by the broker."""
+        producer, self._producer = self._producer, None
+        if producer is not None:
+            await _stop(producer)
+
+    async def _give_up(self, sent: Sequence["asyncio.Future[object]"]) -> None:
+        await self.close()
+        for future in sent:
+            if future.done() and not future.cancelled():
+                future.exception()  # seen: the transaction's own error tells it
+            else:
+                future.cancel()
+
+
+async def _stop(producer: AIOKafkaProducer) -> None:
+    """Stops a client that may be broken already."""
+    with contextlib.suppress(KafkaError, OSError, TimeoutError):
+        async with asyncio.timeout(CLOSE_S_MAX):
+            await producer.stop()

@@ -1,0 +1,33 @@
+"""Reads back what an outbox has out: the newest event of each key of a compacted topic."""
+
+from aiokafka.errors import KafkaError
+
+from chandler.core.events import Event
+from chandler.streams.reader import ReadError, end_offsets, read_topics
+from chandler.streams.settings import Installation
+from chandler.streams.writing.outbox import LostError
+
+
+async def newest(installation: Installation, topic: str) -> dict[str, Event]:
+    """By key, committed records only, up to where the topic ends now.
+
+    The reader seeks by offset and ends by position: an empty result means that nothing was ever
+    committed. LostError: it can't be read now; ReadError: it holds what this code can't read.
+    """
+    found: dict[str, Event] = {}
+    try:
+        if not (await end_offsets(installation, [topic]))[topic]:
+            raise ReadError(f"topic {topic} is not on this cluster: run ./chandler up first")
+        async for record in read_topics(installation, [topic]):
+            if record.raw is None:
+                found.pop(record.key, None)
+            elif record.event is None:
+                raise ReadError(
+                    f"{topic}/{record.partition} offset {record.offset} can't be read: expected "
+                    "an event of the catalogue; look at it with ./chandler tail, and move it away"
+                )
+            else:
+                found[record.key] = record.event
+    except (KafkaError, OSError, TimeoutError) as error:
+        raise LostError(f"{topic} can't be read back: {error!r}") from error
+    return found

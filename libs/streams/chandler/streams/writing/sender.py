@@ -1,0 +1,89 @@
+"""Events sent in passing: in order, without a transaction, bounded, never in anyone's way."""
+
+import asyncio
+import contextlib
+from collections import Counter, deque
+
+from aiokafka import AIOKafkaProducer
+from aiokafka.errors import KafkaError
+
+from chandler.streams.clients import producer, topic_name
+from chandler.streams.codec import encode
+from chandler.streams.settings import Installation
+from chandler.streams.writing.outbox import Record
+
+QUEUE_MAX = 20_000  # records that wait while Kafka is away; then the oldest ones go
+LINGER_MS = 5
+RETRY_S = 1.0
+CLOSE_S_MAX = 5.0
+
+
+class Sender:
+    """An idempotent producer behind a queue; `run` sends. `sent` and `dropped` count by topic."""
+
+    def __init__(self, installation: Installation) -> None:
+        self.sent: Counter[str] = Counter()
+        self.dropped: Counter[str] = Counter()
+        self._installation = installation
+        self._queue: deque[Record] = deque()
+        self._filled = asyncio.Event()
+        self._closing = False
+
+    def send(self, record: Record) -> None:
+        """Queues a record; the oldest one is dropped when the queue is full."""
+        if len(self._queue) >= QUEUE_MAX:
+            self.dropped[self._queue.popleft().topic] += 1
+        self._queue.append(record)
+        self._filled.set()
+
+    def close(self) -> None:
+        """Lets `run` end when the queue is empty."""
+        self._closing = True
+        self._filled.set()
+
+    async def run(self) -> None:
+        """Sends until `close` was called and the queue is empty, or it is cancelled."""
+        client: AIOKafkaProducer | None = None
+        try:
+            while not self._closing or self._queue:
+                await self._filled.wait()
+                self._filled.clear()
+                try:
+                    if client is None:
+                        client = producer(self._installation, linger_ms=LINGER_MS)
+                        await client.start()
+                    await self._drain(client)
+                except (KafkaError, OSError):
+                    await _stop(client)
+                    client = None
+                    if self._closing:
+                        break
+                    await asyncio.sleep(RETRY_S)
+                    self._filled.set()
+        finally:
+            await _stop(client)
+
+    async def _drain(self, client: AIOKafkaProducer) -> None:
+        while self._queue:
+            record = self._queue[0]
+            future = await client.send(
+                topic_name(self._installation, record.topic),
+                encode(record.event),
+                key=record.key.encode(),
+                headers=list(record.headers),
+            )
+            if self._queue and self._queue[0] is record:
+                self._queue.popleft()
+            future.add_done_callback(lambda done, topic=record.topic: self._count(topic, done))
+
+    def _count(self, topic: str, done: "asyncio.Future[object]") -> None:
+        failed = done.cancelled() or done.exception() is not None
+        (self.dropped if failed else self.sent)[topic] += 1
+
+
+async def _stop(client: AIOKafkaProducer | None) -> None:
+    if client is None:
+        return
+    with contextlib.suppress(KafkaError, OSError, TimeoutError):
+        async with asyncio.timeout(CLOSE_S_MAX):
+            await client.stop()

@@ -1,0 +1,93 @@
+"""Fixtures of all tests: one Kafka for the session, an installation of its own for each test.
+
+CHANDLER_BROKERS names a Kafka to test against, CHANDLER_TEST_KAFKA=container takes one from
+Docker; without either it is the embedded one.
+"""
+
+import os
+import random
+import secrets
+from collections.abc import Awaitable, Callable, Iterable, Iterator
+from contextlib import contextmanager
+
+import msgspec
+import pytest
+
+from chandler.streams import embedded
+from chandler.streams.admin import create_topics
+from chandler.streams.embedded.probe import free
+from chandler.streams.settings import Installation
+from chandler.streams.settings import installation as installation_of
+
+CONTAINER_IMAGE = "apache/kafka:4.3.0"
+PORTS = range(20_000, 31_000, 50)  # bases; above are the ports that the kernel gives to clients
+PORTS_OF_AN_INSTALLATION = 40
+
+Topics = Callable[..., Awaitable[list[str]]]
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--long", action="store_true", help="runs the tests that take minutes, too")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if config.getoption("--long"):
+        return
+    for item in items:
+        if item.get_closest_marker("long"):
+            item.add_marker(pytest.mark.skip(reason="takes minutes: only with --long"))
+
+
+def free_port_base() -> int:
+    """A base above which all ports of an installation are free."""
+    bases = list(PORTS)
+    random.shuffle(bases)
+    return next(
+        base
+        for base in bases
+        if all(free(base + offset) for offset in range(PORTS_OF_AN_INSTALLATION))
+    )
+
+
+@pytest.fixture(scope="session")
+def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
+    """An installation with a running Kafka, shared by the session."""
+    settings = {
+        **{name: value for name, value in os.environ.items() if name.startswith("CHANDLER_KAFKA_")},
+        "CHANDLER_BROKERS": os.environ.get("CHANDLER_BROKERS", ""),
+        "CHANDLER_DATA": str(tmp_path_factory.mktemp("kafka")),
+        "CHANDLER_PORT_BASE": str(free_port_base()),
+    }
+    with _container(settings):
+        installation = installation_of(settings)
+        with embedded.lease(installation):
+            yield installation
+
+
+@pytest.fixture
+def installation(kafka: Installation) -> Installation:
+    """The session's Kafka under a prefix of this test alone; it has no topics yet."""
+    return msgspec.structs.replace(kafka, topic_prefix=f"{secrets.token_hex(4)}.")
+
+
+@pytest.fixture
+def topics(installation: Installation) -> Topics:
+    """Creates some topics of the catalogue: `await topics(["signals"], partitions=2)`."""
+
+    async def create(names: Iterable[str], partitions: int = 4) -> list[str]:
+        return await create_topics(installation, partitions, 1, names)
+
+    return create
+
+
+@contextmanager
+def _container(settings: dict[str, str]) -> Iterator[None]:
+    """Puts a container's address into `settings` where one is asked for."""
+    if settings["CHANDLER_BROKERS"] or os.environ.get("CHANDLER_TEST_KAFKA") != "container":
+        yield
+        return
+    from testcontainers.kafka import KafkaContainer
+
+    with KafkaContainer(CONTAINER_IMAGE).with_kraft() as container:
+        settings["CHANDLER_BROKERS"] = container.get_bootstrap_server()
+        yield
