@@ -12,6 +12,7 @@ from contextlib import contextmanager
 
 import msgspec
 import pytest
+from hypothesis import settings as hypothesis_settings
 
 from chandler.streams import embedded
 from chandler.streams.admin import create_topics
@@ -19,9 +20,12 @@ from chandler.streams.embedded.probe import free
 from chandler.streams.settings import Installation
 from chandler.streams.settings import installation as installation_of
 
-CONTAINER_IMAGE = "apache/kafka:4.3.0"
 PORTS = range(20_000, 31_000, 50)  # bases; above are the ports that the kernel gives to clients
 PORTS_OF_AN_INSTALLATION = 40
+
+# How long an example takes says more about the machine than about the code.
+hypothesis_settings.register_profile("chandler", deadline=None)
+hypothesis_settings.load_profile("chandler")
 
 Topics = Callable[..., Awaitable[list[str]]]
 
@@ -86,8 +90,8 @@ def _container(settings: dict[str, str]) -> Iterator[None]:
     if settings["CHANDLER_BROKERS"] or os.environ.get("CHANDLER_TEST_KAFKA") != "container":
         yield
         return
-    from testcontainers.kafka import KafkaContainer
+    from tests.kafka.container import running_container
 
-    with KafkaContainer(CONTAINER_IMAGE).with_kraft() as container:
-        settings["CHANDLER_BROKERS"] = container.get_bootstrap_server()
+    with running_container(int(settings["CHANDLER_PORT_BASE"])) as address:
+        settings["CHANDLER_BROKERS"] = address
         yield

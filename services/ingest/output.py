@@ -19,6 +19,7 @@ LINGER_S = 0.004  # so that a close of all symbols becomes one transaction
 CANDLES_MAX = 3_000  # in one transaction
 SYMBOL_CANDLES_MAX = 600  # of one symbol in one transaction
 REOPEN_S = 1.0
+CLOSE_S_MAX = 4.0
 LIVE_MS = 60_000  # of venue time after the close: later ones are repaired, not delayed
 
 Out = dict[Symbol, dict[Granularity, int]]
@@ -57,6 +58,13 @@ class Output:
         self._clock = clock
         self._metrics = metrics
         self._log = log
+        self._closed = asyncio.Event()
+
+    async def closed(self) -> None:
+        """Returns when `run` has ended, with a bound."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(CLOSE_S_MAX):
+                await self._closed.wait()
 
     async def run(self, stop: asyncio.Event) -> None:
         """Publishes until `stop` is set. ReplacedError, ReadError and ValueError go through."""
@@ -76,6 +84,7 @@ class Output:
                 self._log.warning("%s; opening it again and reading what is out", error)
                 await self._reopen(stop)
         await self.outbox.close()
+        self._closed.set()
 
     async def _publish(self) -> bool:
         """One transaction; whether there may be more."""
@@ -153,9 +162,8 @@ def _records(batch: Sequence[Ready]) -> list[Record]:
         headers = (("source", source.encode()),)
         topic = f"candles.{candle.granularity}"
         records.append(Record(topic, candle.symbol, candle, headers))
-    for candle in {
-        (each.candle.symbol, each.candle.granularity): each.candle for each in batch
-    }.values():
+    newest_by_lane = {(each.candle.symbol, each.candle.granularity): each.candle for each in batch}
+    for candle in newest_by_lane.values():
         last[(candle.symbol, candle.granularity)] = CandlesOut(
             symbol=candle.symbol,
             granularity=candle.granularity,

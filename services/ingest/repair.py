@@ -1,4 +1,4 @@
-"""Asks REST for what the sequences want confirmed or filled, the oldest first, within its budget."""
+"""Asks REST for what the sequences want confirmed or filled, the oldest first, in its budget."""
 
 import asyncio
 import contextlib
@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from chandler.core.events import Symbol
 from chandler.core.granularity import Granularity, interval_ms
-from chandler.core.ingest.lane import Answer, Ask, Row
+from chandler.core.ingest.lane import GRACE_MS, Answer, Ask, Row
 from chandler.exchanges.bitget.errors import Delisted, RateLimited, UnknownSymbol, VenueError
 from chandler.exchanges.bitget.pacing import Backoff
 from chandler.exchanges.bitget.rest import Rest
@@ -172,6 +172,8 @@ class Repair:
         if not self._still(wish):
             return True
         asked_at = self._clock.now()
+        if ask.first_ms + interval + GRACE_MS > asked_at:
+            return False  # too early to say that the venue lacks it
         recent = await self._rest.candles(symbol, ask.granularity, limit=ask.limit)
         if recent and recent[0].open_ms <= ask.first_ms:
             self._take(wish, [*recent], asked_at, forming=True)

@@ -9,7 +9,14 @@ from chandler.core.granularity import Granularity
 from chandler.core.ingest.lane import Answer
 from chandler.core.ingest.sequence import Push, Sequence
 from chandler.core.ingest.trust import Trust
-from chandler.exchanges.bitget.feed import Connected, Disconnected, Feed, FeedEvent, Malformed
+from chandler.exchanges.bitget.feed import (
+    Connected,
+    Disconnected,
+    Feed,
+    FeedEvent,
+    Malformed,
+    Received,
+)
 from chandler.exchanges.bitget.parse import CandlePush, Refused, TickerPush
 from chandler.exchanges.bitget.symbols import TICKER, channel_of
 from chandler.streams.infra import Infra
@@ -71,25 +78,21 @@ class Shard:
 
     def take(self, event: FeedEvent) -> None:
         """Takes one event of the feed."""
-        kind = type(event)
-        if kind is Connected:
-            self._connected()
-        elif kind is Disconnected:
-            assert isinstance(event, Disconnected)
-            self._disconnected(event)
-        elif kind is Malformed:
-            assert isinstance(event, Malformed)
+        if isinstance(event, Received):
+            frame = event.frame
+            if isinstance(frame, CandlePush):
+                self._take_candles(frame)
+            elif isinstance(frame, TickerPush):
+                self._take_ticker(frame)
+            elif isinstance(frame, Refused):
+                self._refused(frame)
+        elif isinstance(event, Malformed):
             raw = event.raw[:RAW_SHOWN].decode("utf-8", "backslashreplace")
             self._complaints.tell("malformed frame", event.detail, raw)
+        elif isinstance(event, Connected):
+            self._connected()
         else:
-            frame = event.frame  # type: ignore[union-attr]
-            frame_kind = type(frame)
-            if frame_kind is CandlePush:
-                self._take_candles(frame)
-            elif frame_kind is TickerPush:
-                self._take_ticker(frame)
-            elif frame_kind is Refused:
-                self._refused(frame)
+            self._disconnected(event)
 
     def _take_candles(self, push: CandlePush) -> None:
         self._updates += 1

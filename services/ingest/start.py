@@ -5,13 +5,15 @@ from collections.abc import Mapping
 
 from chandler.core.events import Symbol
 from chandler.core.granularity import Granularity, interval_ms
-from chandler.core.ingest.lane import FRESH_MS, Answer, Ask, Row
+from chandler.core.ingest.lane import FRESH_MS, GRACE_MS, Answer, Ask, Row
 from chandler.core.ingest.plan import backfill_start, resumed, starts
 from chandler.core.ingest.sequence import Sequence
 from chandler.exchanges.bitget.rest import CANDLES_MAX, Rest
 from services.ingest.clock import Clock
 
 AHEAD_WALL_MS = 1_000  # what our idea of the venue's clock may be wrong by, wall time
+
+PATIENCE_WALL_MS = 250  # where the grace is over that soon, REST is asked once, after it
 
 
 class Starter:
@@ -50,6 +52,7 @@ class Starter:
             symbol,
             resumed(out, starts(wanted, earliest, now)),
             fresh_ms=self._fresh_ms,
+            patient=PATIENCE_WALL_MS * self._clock.rate >= GRACE_MS,
             ahead_ms=int(AHEAD_WALL_MS * self._clock.rate),
         )
         for granularity, rows in pages.items():

@@ -12,7 +12,7 @@ from services.declaration import Health
 from services.market.views import MarketFold
 from tests.streams.exact_cluster import candle, publish, publish_raw, read
 
-DEADLINE_S = 60.0
+DEADLINE_S = 15.0
 SYMBOLS = ["AAAUSDT", "BBBUSDT", "CCCUSDT", "DDDUSDT"]
 
 

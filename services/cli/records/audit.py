@@ -11,6 +11,7 @@ from chandler.core.events import CandleMissing, CandleSealed
 from chandler.core.granularity import INTERVAL_MS
 from chandler.replay.candle_audit import CandleAudit, Comparison
 from chandler.streams.reader import read_topics
+from services.cli.records.audit_signals import signals
 from services.runner import installed
 
 app = typer.Typer(no_args_is_help=True)
@@ -90,3 +91,6 @@ async def _read(comparison: Comparison | None) -> CandleAudit:
             if comparison is not None:
                 comparison.take(record.event)
     return checked
+
+
+app.command("signals")(signals)

@@ -61,7 +61,7 @@ def simulator(tmp_path: Path, data: Path | None = None, **settings: Any) -> Simu
     file = tmp_path / "candles.csv"
     if not file.exists():
         write_csv(file, candles("AAAUSDT", "BBBUSDT"))
-    config = {"candles": str(file), "symbols": 2, "speed": 3600.0} | settings
+    config: dict[str, Any] = {"candles": str(file), "symbols": 2, "speed": 3600.0} | settings
     return Simulator(SimulatorConfig(**config), data, 0)
 
 

@@ -71,6 +71,7 @@ class Lane:
         "_forming",
         "_fresh_ms",
         "_held_until",
+        "_patient",
         "_rows",
         "_suspects",
         "_ts",
@@ -82,8 +83,15 @@ class Lane:
         "sealed",
     )
 
-    def __init__(self, granularity: Granularity, cursor: int, fresh_ms: int = FRESH_MS) -> None:
+    def __init__(
+        self,
+        granularity: Granularity,
+        cursor: int,
+        fresh_ms: int = FRESH_MS,
+        patient: bool = False,
+    ) -> None:
         self.granularity = granularity
+        self._patient = patient  # REST is asked when its answer is final, not before
         self._fresh_ms = fresh_ms
         self.interval = interval_ms(granularity)
         self.cursor = cursor
@@ -200,8 +208,10 @@ class Lane:
         return None if first < 0 else Ask(self.granularity, first, last)
 
     def over(self, open_ms: int, now: int) -> bool:
-        """Whether the slot is known to be closed."""
-        return open_ms < self.newest_ms or open_ms + self.interval + GRACE_MS <= now
+        """Whether REST may be asked about the slot: it is known to be closed."""
+        if open_ms < self.newest_ms and not self._patient:
+            return True
+        return open_ms + self.interval + GRACE_MS <= now
 
     def check(self, now: int) -> Ask | None:
         """Slots that are out by the socket's word, for REST to confirm; None if none is due."""

@@ -63,10 +63,11 @@ class Sequence:
         *,
         fresh_ms: int = FRESH_MS,
         ahead_ms: int = 0,
+        patient: bool = False,
     ) -> None:
         self.symbol = symbol
         longest_first = reversed(by_length(set(starts)))
-        self.lanes = {each: Lane(each, starts[each], fresh_ms) for each in longest_first}
+        self.lanes = {each: Lane(each, starts[each], fresh_ms, patient) for each in longest_first}
         self._ahead_ms = ahead_ms  # what our idea of the venue's clock may be wrong by
         self.stirred = True  # something may be ready or to be asked for; whoever looks clears it
 

@@ -27,6 +27,11 @@ class Player:
         self._clock = clock
         self._sockets = sockets
         self._quotes = quotes
+        self._next_ms = clock.now()  # the time of the next thing to push
+
+    def shown_ms(self) -> int:
+        """Venue time as far as it is pushed: a snapshot of it is never ahead of the updates."""
+        return min(self._clock.now(), self._next_ms - 1)
 
     def set_cadence(self, ticks_per_second_max: int) -> None:
         """Spaces the ticks for the clock's speed, from the next 5m candle on."""
@@ -40,6 +45,7 @@ class Player:
         await self._play(minute_ms, now)
         while True:
             minute_ms += MINUTE_MS
+            self._next_ms = minute_ms
             await self._sleep_until(minute_ms)
             now = self._clock.now()
             if self._clock.wall_until(minute_ms) < -BEHIND_S_MAX:
@@ -62,12 +68,14 @@ class Player:
         place = minute_ms % SLOT_MS // MINUTE_MS
         ticks = self._ticks(slot, minute_ms, from_ms)
         for at_ms, index, point in ticks:
+            self._next_ms = at_ms
             if self._clock.wall_until(at_ms) > 0:
                 self._sockets.flush()
                 await self._sleep_until(at_ms)
             way = self._market.way(index, slot)
             if way is not None and point < len(way.points):
                 self._tick(index, slot, way, point)
+        self._next_ms = minute_ms + MINUTE_MS
         self._sockets.flush()
         if place == 4:
             for index in range(len(self._market.symbols)):

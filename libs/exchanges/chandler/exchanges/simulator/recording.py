@@ -102,9 +102,10 @@ def _checked(path: Path, table: Any) -> Any:
             what = str(error).splitlines()[0]
             raise SimulatorError(f"{path}: column {name} doesn't hold {kind}: {what}") from None
         if table[name].null_count:
+            empty = table[name].null_count
             raise SimulatorError(
-                f"{path}: column {name} has {table[name].null_count} empty values: fill them, "
-                "or leave the rows out (a gap is a candle that the venue lacks)"
+                f"{path}: column {name} has {empty} empty or NaN values: fill them, or leave "
+                "the rows out (a gap is a candle that the venue lacks)"
             )
     _check_times(path, table["open_time"])
     table = table.sort_by([("symbol", "ascending"), ("open_time", "ascending")]).combine_chunks()

@@ -61,7 +61,7 @@ class Simulator:
         clock_file = data / CLOCK_FILE if data else None
         self.clock = VenueClock(clock_file, start_ms(config, recording), config.speed)
         quotes = Quotes(self.market)
-        self.sockets = Sockets(self.market, quotes, self.clock.now)
+        self.sockets = Sockets(self.market, quotes, lambda: self.player.shown_ms())
         self.rest = Rest(self.market, quotes, self.clock)
         self.player = Player(self.market, self.clock, self.sockets, quotes)
         self.faults_text, self.faults_seed = "", config.seed

@@ -153,7 +153,7 @@ class Session:
 class Sockets:
     """All connections and what they listen to."""
 
-    def __init__(self, market: Market, quotes: Quotes, now: Callable[[], int]) -> None:
+    def __init__(self, market: Market, quotes: Quotes, shown_ms: Callable[[], int]) -> None:
         self.market = market
         self.quotes = quotes
         self.limits = Limits()
@@ -163,7 +163,7 @@ class Sockets:
         self.feeds: list[dict[str, Feed]] = [{} for _ in market.symbols]  # by symbol and channel
         self.dirty: list[Session] = []
         self.counts: Counter[str] = Counter()
-        self._now = now
+        self._shown_ms = shown_ms
         self._number = 0
         self._connects: dict[str, deque[float]] = {}  # by address
 
@@ -322,7 +322,7 @@ class Sockets:
         return symbol in self.market.delisted
 
     def _snapshot(self, feed: Feed) -> bytes:
-        now, market = self._now(), self.market
+        now, market = self._shown_ms(), self.market
         if feed.spacing is None:
             price = market.last_price(feed.index, now)
             return encode_frame(self.quotes.frame(feed.index, price, now // SLOT_MS, now))

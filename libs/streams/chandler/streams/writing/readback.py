@@ -3,7 +3,7 @@
 from aiokafka.errors import KafkaError
 
 from chandler.core.events import Event
-from chandler.streams.reader import ReadError, end_offsets, read_topics
+from chandler.streams.reader import ReadError, partitions, read_topics
 from chandler.streams.settings import Installation
 from chandler.streams.writing.outbox import LostError
 
@@ -16,7 +16,7 @@ async def newest(installation: Installation, topic: str) -> dict[str, Event]:
     """
     found: dict[str, Event] = {}
     try:
-        if not (await end_offsets(installation, [topic]))[topic]:
+        if not (await partitions(installation, [topic])).get(topic):
             raise ReadError(f"topic {topic} is not on this cluster: run ./chandler up first")
         async for record in read_topics(installation, [topic]):
             if record.raw is None:

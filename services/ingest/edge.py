@@ -1,0 +1,329 @@
+"""Ingest at work: connects the venue's socket and REST to the candle topics."""
+
+import asyncio
+import contextlib
+import time
+
+from chandler.core.events import Symbol
+from chandler.core.granularity import Granularity
+from chandler.core.ingest.lane import FRESH_MS
+from chandler.core.ingest.plan import shards as plan_shards
+from chandler.core.ingest.trust import Trust, confirms_all
+from chandler.exchanges.bitget.errors import VenueError
+from chandler.exchanges.bitget.feed import Feed
+from chandler.exchanges.bitget.rest import Rest
+from chandler.streams.infra import Infra, infra
+from chandler.streams.settings import SettingsError
+from chandler.streams.writing import LostError, Sender
+from services import plugins
+from services.declaration import Context
+from services.ingest import venue
+from services.ingest.clock import Clock
+from services.ingest.complaints import Complaints
+from services.ingest.frames import Frames
+from services.ingest.output import Out, Output, read_out
+from services.ingest.repair import Repair
+from services.ingest.shard import Shard
+from services.ingest.start import Starter
+from services.ingest.tickers import Tickers
+
+TICK_S = 0.05
+MEASURE_S = 1.0
+STARTS_MAX = 8  # symbols that are set up at once
+OPEN_AGAIN_S = 1.0
+SENDER_DRAIN_S_MAX = 2.0
+UNTRUSTED_FRESH_MS = 10**12  # "rollover": no last update is too old
+
+
+async def run(context: Context) -> None:
+    """Ingests until the stop; ends with a clear line when another instance took over."""
+    async with infra(context.installation, "ingest", context.shard) as teller:
+        sender = Sender(context.installation)
+        sending = asyncio.create_task(sender.run(), name="sender")
+        try:
+            await _until_stopped(context, Ingest(context, sender, teller))
+        finally:
+            sender.close()
+            await asyncio.wait([sending], timeout=SENDER_DRAIN_S_MAX)
+            sending.cancel()
+            await asyncio.wait([sending])
+
+
+async def _until_stopped(context: Context, ingest: "Ingest") -> None:
+    """Runs it; the stop ends it between two transactions, an error of any part at once."""
+    work = asyncio.create_task(ingest.run(), name="ingest")
+    stop = asyncio.create_task(context.stop.wait(), name="stop")
+    try:
+        await asyncio.wait([work, stop], return_when=asyncio.FIRST_COMPLETED)
+        if not work.done():
+            await ingest.drain()
+            work.cancel()
+            await asyncio.wait([work])
+        if not work.cancelled():
+            work.result()
+    except ExceptionGroup as group:
+        raise _first(group) from None
+    finally:
+        stop.cancel()
+        context.health.ready = False
+
+
+def _first(group: ExceptionGroup[Exception]) -> Exception:
+    error = group.exceptions[0]
+    return _first(error) if isinstance(error, ExceptionGroup) else error
+
+
+class Ingest:
+    """All shards of this process, or one."""
+
+    def __init__(self, context: Context, sender: Sender, teller: Infra) -> None:
+        profile = context.profile
+        self._context = context
+        self._log = context.log
+        self._config = venue.venue_config(profile, context.installation)
+        self._rate = profile.simulator.speed if profile.simulator is not None else 1.0
+        self._clock = Clock(self._rate)
+        self._look = asyncio.Event()
+        self._infra = teller
+        self._complaints = Complaints(context.log, context.metrics, sender)
+        self._sender = sender
+        wanted = plugins.wanted(profile)
+        self._granularities: list[Granularity] = wanted.granularities
+        self._tickers = Tickers(sender, self._complaints) if wanted.tickers else None
+        self._shards: list[Shard] = []
+        self._feeds: dict[int, Feed] = {}
+        self._outputs: list[Output] = []
+        self._weight = 0
+        self._working = False
+        if not self._granularities:
+            raise SettingsError(
+                "no enabled engine asks for a granularity and ingest.pinned is empty: "
+                "enable an engine or pin one"
+            )
+
+    async def run(self) -> None:
+        """Until it is cancelled, or a part fails."""
+        async with Rest(self._config, self._rate) as rest, contextlib.AsyncExitStack() as last:
+            last.push_async_callback(self._close)
+            self._context.health.state = "waiting for the venue"
+            await venue.patiently(lambda: self._clock.look(rest), self._log, "the venue's clock")
+            instruments = venue.Instruments(rest, self._sender)
+            await venue.patiently(instruments.read, self._log, "the venue's contracts")
+            symbols = await self._symbols(rest, instruments)
+            self._plan(symbols)
+            await self._open_outputs()
+            await self._work(rest, instruments)
+
+    async def _symbols(self, rest: Rest, instruments: venue.Instruments) -> list[Symbol]:
+        config = self._context.profile.ingest
+        symbols = await venue.patiently(
+            lambda: venue.choose_symbols(config, rest, instruments.listed, self._complaints),
+            self._log,
+            "the venue's tickers",
+        )
+        if not symbols:
+            raise SettingsError(
+                f"the venue lists {len(instruments.listed)} symbols and none of those wanted: "
+                "correct ingest.symbols"
+            )
+        return symbols
+
+    def _plan(self, symbols: list[Symbol]) -> None:
+        """Makes the shards that this process runs."""
+        context, config = self._context, self._context.profile.ingest
+        channels = len(self._granularities) + (self._tickers is not None)
+        try:
+            planned = plan_shards(
+                symbols, config.symbols_per_shard, channels, config.channels_per_connection_max
+            )
+        except ValueError as error:
+            raise SettingsError(str(error)) from None
+        confirms = confirms_all(
+            config.seal, len(symbols), self._config.requests_per_second_max, self._rate
+        )
+        numbers = range(len(planned)) if context.shard is None else [context.shard]
+        for number in numbers:
+            if number >= len(planned):
+                raise SettingsError(
+                    f"shard {number}: {len(symbols)} symbols make {len(planned)} shards, "
+                    f"expected 0 to {len(planned) - 1}"
+                )
+            trust = Trust({}, always=config.seal == "rollover", never=confirms)
+            self._add_shard(number, planned[number], trust)
+        self._log.info(
+            "%d symbols, %s, %d connections of %d, %s",
+            sum(len(shard.symbols) for shard in self._shards),
+            " ".join(self._granularities),
+            len(self._shards),
+            len(planned),
+            "every candle confirmed by REST" if confirms else "sealed by the socket once trusted",
+        )
+
+    def _add_shard(self, number: int, symbols: list[Symbol], trust: Trust) -> None:
+        context = self._context
+        shard = Shard(
+            number,
+            symbols,
+            self._granularities,
+            trust,
+            clock=self._clock,
+            tickers=self._tickers,
+            complaints=self._complaints,
+            metrics=context.metrics,
+            infra=self._infra,
+            log=self._log,
+        )
+        shard.looked_again = self._look.set
+        tap = None
+        if context.profile.ingest.record_frames:
+            tap = Frames(context.installation.data / "frames", number, self._log).take
+        self._shards.append(shard)
+        self._feeds[number] = Feed(
+            self._config.ws_url,
+            shard.args(symbols),
+            rate=self._rate,
+            tap=tap,
+            product_type=self._config.product_type,
+        )
+        output = Output(context.installation, shard, self._clock, context.metrics, self._log)
+        self._outputs.append(output)
+
+    async def _open_outputs(self) -> None:
+        """Fences all older holders first; what is out is read after that."""
+        self._context.health.state = "opening"
+        while True:
+            try:
+                for output in self._outputs:
+                    await output.outbox.open()
+                self._out = await read_out(self._context.installation)
+                return
+            except LostError as error:
+                self._log.warning("%s; trying again", error)
+                await asyncio.sleep(OPEN_AGAIN_S)
+
+    async def _work(self, rest: Rest, instruments: venue.Instruments) -> None:
+        self._context.health.state = "backfilling"
+        self._instruments = instruments
+        repair = Repair(
+            rest,
+            self._shards,
+            self._clock,
+            gone=self._gone,
+            complaints=self._complaints,
+            metrics=self._context.metrics,
+            log=self._log,
+        )
+        self._working = True
+        async with asyncio.TaskGroup() as tasks:
+            for shard, output in zip(self._shards, self._outputs, strict=True):
+                tasks.create_task(shard.listen(self._feeds[shard.number]))
+                tasks.create_task(output.run(self._context.stop))
+            tasks.create_task(repair.run())
+            tasks.create_task(venue.keep_time(self._clock, rest, self._look, self._log))
+            tasks.create_task(self._refresh(instruments))
+            tasks.create_task(self._tick(repair, rest))
+            if self._tickers is not None:
+                tasks.create_task(self._tickers.fall_back(rest, self._symbols_now()))
+            await self._start_symbols(rest)
+            await repair.caught_up.wait()
+            self._context.health.ready = True
+            self._context.health.state = "ready"
+
+    def _symbols_now(self) -> set[Symbol]:
+        return {symbol for shard in self._shards for symbol in shard.symbols}
+
+    async def _start_symbols(self, rest: Rest) -> None:
+        config = self._context.profile.ingest
+        fresh_ms = UNTRUSTED_FRESH_MS if config.seal == "rollover" else FRESH_MS
+        starter = Starter(
+            rest, self._clock, self._granularities, config.backfill, fresh_ms=fresh_ms
+        )
+        turns = asyncio.Semaphore(STARTS_MAX)
+
+        async def start(shard: Shard, symbol: Symbol, out: Out) -> None:
+            async with turns:
+                sequence = await venue.patiently(
+                    lambda: starter.sequence(symbol, out.get(symbol, {})),
+                    self._log,
+                    f"{symbol}'s first candles",
+                )
+            if symbol in shard.symbols:
+                shard.add(sequence)
+
+        async with asyncio.TaskGroup() as tasks:
+            for shard in self._shards:
+                for symbol in shard.symbols:
+                    tasks.create_task(start(shard, symbol, self._out))
+        self._log.info("%d symbols are set up", len(self._symbols_now()))
+
+    async def _gone(self, symbol: Symbol, error: VenueError) -> None:
+        """A symbol that REST denies: it ends if the venue's list denies it too."""
+        try:
+            await self._instruments.read()
+        except VenueError as failed:
+            self._log.info("the venue's contracts could not be read: %s", failed)
+            return
+        self._drop_unlisted(str(error), {symbol})
+
+    def _drop_unlisted(self, why: str, asked: set[Symbol]) -> None:
+        for shard in self._shards:
+            for symbol in [each for each in shard.symbols if each in asked]:
+                if symbol in self._instruments.listed:
+                    continue
+                shard.drop(symbol, self._feeds[shard.number])
+                detail = f"{symbol}: {why}; its candles end here, the other symbols go on"
+                self._complaints.tell("delisted", detail)
+
+    async def _refresh(self, instruments: venue.Instruments) -> None:
+        """Publishes instruments and funding now and then; ends symbols that are gone."""
+        every_s = max(venue.INSTRUMENTS_EVERY_S_MIN, venue.INSTRUMENTS_EVERY_S / self._rate)
+        while True:
+            try:
+                await instruments.publish(sorted(self._symbols_now()))
+                await asyncio.sleep(every_s)
+                await instruments.read()
+                if instruments.listed:
+                    self._drop_unlisted("the venue doesn't list it any more", self._symbols_now())
+            except VenueError as error:
+                self._complaints.tell("venue does not answer", str(error), letter=False)
+                await asyncio.sleep(venue.INSTRUMENTS_EVERY_S_MIN)
+
+    async def _tick(self, repair: Repair, rest: Rest) -> None:
+        measured = 0.0
+        while True:
+            for shard in self._shards:
+                shard.tick()
+            if time.monotonic() - measured >= MEASURE_S:
+                measured = time.monotonic()
+                self._measure(repair, rest)
+            await asyncio.sleep(TICK_S)
+
+    def _measure(self, repair: Repair, rest: Rest) -> None:
+        context, now = self._context, self._clock.now()
+        newest: dict[Granularity, int] = {}
+        for output in self._outputs:
+            for granularity, close_ms in output.newest_close.items():
+                newest[granularity] = max(newest.get(granularity, 0), close_ms)
+        for granularity, close_ms in newest.items():
+            age_s = max(0.0, (now - close_ms) / 1_000)
+            context.metrics.set(
+                "chandler_ingest_last_candle_age_seconds", age_s, granularity=granularity
+            )
+        weight = sum(rest.weight.values())
+        context.metrics.add("chandler_ingest_request_weight_total", weight - self._weight)
+        self._weight = weight
+        untrusted = sum(not shard.trust.trusted for shard in self._shards)
+        context.metrics.set("chandler_ingest_untrusted", untrusted)
+        context.health.lag = repair.open
+        sent_at = max((output.sent_at for output in self._outputs), default=0.0)
+        if sent_at:
+            context.health.age_s = time.monotonic() - sent_at
+
+    async def _close(self) -> None:
+        for output in self._outputs:
+            await output.outbox.close()
+
+    async def drain(self) -> None:
+        """Waits until no transaction is open."""
+        if self._working:
+            await asyncio.gather(*(output.closed() for output in self._outputs))
