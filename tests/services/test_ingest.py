@@ -1,12 +1,17 @@
 """Ingest against the simulated venue and a real Kafka: each candle once, in order, the venue's."""
 
+import asyncio
+import itertools
+from collections.abc import Sequence
+
+import msgspec
 import pytest
 
-from chandler.core.events import CandlesOut, Instrument, Ticker
+from chandler.core.events import CandleMissing, CandlesOut, DeadLetter, Instrument, Ticker
 from chandler.streams.settings import Installation
+from chandler.streams.writing import LostError, Outbox, Record, ReplacedError
 from tests.conftest import Topics
 from tests.services.ingesting import (
-    CANDLES,
     TOPICS,
     candles,
     differing,
@@ -40,3 +45,120 @@ async def test_the_backfill_and_what_follows_are_the_venues_candles_in_order(
         assert {type(each.event) for each in last} == {CandlesOut}
         assert {type(each.event) for each in instruments} == {Instrument}
         assert {type(each.event) for each in tickers} == {Ticker}
+
+
+async def test_a_restart_goes_on_without_a_repeat_or_a_hole(
+    installation: Installation, topics: Topics
+) -> None:
+    await topics(TOPICS)
+    async with venue(300.0) as simulator:
+        profile = profile_of(simulator)
+        async with ingesting(installation, profile):
+            before = await enough(installation, 100)
+        simulator.clock.advance(simulator.clock.now() + 7_200_000)
+        async with ingesting(installation, profile) as context:
+            await until(lambda: context.health.ready, "it is not ready")
+            found = await enough(installation, sum(map(len, before.values())) + 4 * 24)
+
+        assert faults_of(found) == []
+        assert differing(found, simulator) == []
+
+
+async def test_faults_of_the_venue_leave_no_trace(
+    installation: Installation, topics: Topics
+) -> None:
+    await topics(TOPICS)
+    faults = (
+        "cut=3s,drop=5%,duplicate=5%,reorder=5%,late=5%,missing=2%,storm429=4s/500ms,silence=7s/1s"
+    )
+    async with venue(600.0, faults=faults) as simulator:
+        async with ingesting(installation, profile_of(simulator)):
+            found = await enough(installation, 4 * 30 * 3 + 4 * 50)
+
+        assert faults_of(found) == []
+        assert differing(found, simulator) == []
+        assert any(isinstance(each, CandleMissing) for run_of in found.values() for each in run_of)
+
+
+async def test_without_a_socket_candles_and_tickers_come_by_rest(
+    installation: Installation, topics: Topics
+) -> None:
+    await topics(TOPICS)
+    async with venue(300.0) as simulator:
+        profile = profile_of(simulator)
+        nowhere = msgspec.structs.replace(profile.venue, ws_url="ws://127.0.0.1:9/none")
+        profile = msgspec.structs.replace(profile, venue=nowhere)
+        async with ingesting(installation, profile):
+            found = await enough(installation, 4 * 30 * 3 + 4 * 6)
+            async with asyncio.timeout(20):
+                while not await records(installation, "tickers"):
+                    await asyncio.sleep(0.5)
+
+        assert faults_of(found) == []
+        assert differing(found, simulator) == []
+
+
+async def test_a_second_instance_replaces_the_first(
+    installation: Installation, topics: Topics
+) -> None:
+    await topics(TOPICS)
+    async with venue(300.0) as simulator:
+        profile = profile_of(simulator)
+        with pytest.raises(ReplacedError, match="another instance took over"):
+            async with ingesting(installation, profile) as first:
+                await until(lambda: first.health.ready, "the first is not ready")
+                async with ingesting(installation, profile) as second:
+                    await until(lambda: second.health.ready, "the second is not ready")
+                    count = sum(map(len, (await candles(installation)).values()))
+                    found = await enough(installation, count + 40)
+
+        assert faults_of(found) == []
+        assert differing(found, simulator) == []
+
+
+async def test_a_delisted_symbol_ends_and_the_others_go_on(
+    installation: Installation, topics: Topics
+) -> None:
+    await topics(TOPICS)
+    async with venue(300.0) as simulator:
+        symbols = simulator.market.symbols
+        profile = profile_of(simulator, symbols=[*symbols, "NOPEUSDT"])
+        async with ingesting(installation, profile) as context:
+            await until(lambda: context.health.ready, "it is not ready")
+            simulator.market.delisted[symbols[0]] = simulator.clock.now()
+            before = await candles(installation)
+            others = sum(map(len, before.values())) + 60
+            found = await enough(installation, others)
+        letters = await records(installation, "dead-letters")
+
+        assert faults_of(found) == []
+        assert len(found[symbols[1], "5m"]) > len(found[symbols[0], "5m"]) + 5
+        causes = {each.event.cause for each in letters if isinstance(each.event, DeadLetter)}
+        assert {"delisted", "unknown symbol"} <= causes
+
+
+@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
+async def test_a_transaction_that_is_lost_is_neither_repeated_nor_left_out(
+    installation: Installation, topics: Topics, after: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Kafka may have committed what it could not acknowledge: what is out is read back."""
+    await topics(TOPICS)
+    writes = itertools.count(1)
+    whole = Outbox.write
+
+    async def write(self: Outbox, batch: Sequence[Record]) -> None:
+        if next(writes) % 5:
+            await whole(self, batch)
+            return
+        if after:
+            await whole(self, batch)
+        await self.close()
+        raise LostError("the test lost this one")
+
+    monkeypatch.setattr(Outbox, "write", write)
+    async with venue(600.0) as simulator:
+        async with ingesting(installation, profile_of(simulator)):
+            found = await enough(installation, 4 * 30 * 3 + 4 * 20)
+
+        assert faults_of(found) == []
+        assert differing(found, simulator) == []

@@ -109,7 +109,6 @@ async def test_the_cluster_holds_the_settings_of_the_catalogue(installation, top
     assert {key: found[key] for key in expected} == expected
 
 
-@pytest.mark.long
 async def test_a_compacted_topic_forgets_what_was_overwritten(installation, topics):
     await topics(["candles.last"], partitions=1)
     name = topic_name(installation, "candles.last")

@@ -27,9 +27,9 @@ def topics(as_json: Annotated[bool, typer.Option("--json", help="for programs")]
         ]
         typer.echo(msgspec.json.encode({"topics": {one["name"]: one for one in found}}).decode())
         return
-    table = Table(
-        "topic", "key", "partitions", "records", "MB", "kept", "writers", "what", box=None
-    )
+    table = Table(box=None)
+    for heading in ("topic", "key", "partitions", "records", "MB", "kept", "writers", "what"):
+        table.add_column(heading, no_wrap=heading != "what", overflow="ellipsis")
     for topic in TOPICS:
         state = states.get(topic.name)
         size = None if state is None else state.bytes

@@ -9,6 +9,7 @@ from typing import Any
 
 import orjson
 import pytest
+import uvloop
 import websockets
 
 from chandler.core.granularity import HOUR_MS, MINUTE_MS
@@ -370,3 +371,15 @@ async def test_many_symbols_closing_at_once_all_get_their_rows(tmp_path: Path) -
             return sum(len(symbols) == 60 for symbols in begun.values()) >= 2
 
         await one.read_until(enough)
+
+
+def test_the_loop_that_services_run_on_serves_too(tmp_path: Path) -> None:
+    """uvloop's transports are no asyncio.Transport: connections once broke off on it."""
+
+    async def first() -> dict[str, Any]:
+        async with still(tmp_path) as venue, client(venue) as one:
+            await one.send("subscribe", ("ticker", "AAAUSDT"))
+            return await one.read()
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        assert runner.run(first())["event"] == "subscribe"

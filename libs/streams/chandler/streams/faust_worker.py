@@ -73,42 +73,132 @@ async def run_view(
     watcher: Watcher,
 ) -> None:
     """Runs until `stop`; raises what made the view stop (NewerSchemaError, a crash of faust)."""
-    failure: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-    app = _app(setup, installation)
-    _add_agent(app, setup, installation, failure, health, watcher)
-    work = asyncio.create_task(_work(app), name="faust")
-    stopping = asyncio.create_task(stop.wait(), name="stop")
-    watching = asyncio.create_task(_watch(app, health), name="watch")
+    worker = _Worker(setup, installation, health, watcher)
+    stopping: asyncio.Future[Any] = asyncio.create_task(stop.wait(), name="stop")
+    parts: list[asyncio.Future[Any]] = [
+        asyncio.create_task(worker.work(), name="faust"),
+        asyncio.create_task(worker.watch(), name="watch"),
+        worker.failure,
+    ]
     try:
-        await asyncio.wait([work, stopping, failure], return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait({stopping, *parts}, return_when=asyncio.FIRST_COMPLETED)
+        ended = [part for part in parts if part.done()]
     finally:
-        await _stopped(app)
-        for task in (work, stopping, watching):
+        await worker.end()
+        for task in (stopping, *parts):
             task.cancel()
-        await asyncio.gather(work, stopping, watching, return_exceptions=True)
-    error = failure.exception() if failure.done() else None
-    if error is None and not stop.is_set() and not work.cancelled():
-        error = work.exception() or RuntimeError("faust ended by itself: start the service again")
-    if error is not None:
-        raise error
+        await asyncio.gather(stopping, *parts, return_exceptions=True)
+    for part in ended:
+        part.result()
+    if not stop.is_set():
+        raise RuntimeError("faust ended by itself: start the service again")
 
 
-async def _work(app: faust.App) -> None:
-    await app.start()
-    await app.wait_until_stopped()
-    if app.crash_reason is not None:
-        raise app.crash_reason
+class _Worker:
+    """One faust app without a web server, logging or signals of its own."""
+
+    def __init__(
+        self, setup: FaustView, installation: Installation, health: Health, watcher: Watcher
+    ) -> None:
+        self._setup = setup
+        self._installation = installation
+        self._health = health
+        self._watcher = watcher
+        self._taken: dict[int, int] = {}  # partition → next offset
+        self._restored = False
+        self.failure: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._app = _app(setup, installation)
+        source = self._app.topic(
+            topic_name(installation, setup.topic), key_serializer="raw", value_serializer="raw"
+        )
+        self._table = self._app.Table(setup.table, partitions=setup.partitions)
+        self._app.agent(source, name=setup.service)(self._agent)
+
+    async def work(self) -> None:
+        """Starts faust and waits for its end; raises what it died of."""
+        await self._app.start()
+        await self._app.wait_until_stopped()
+        if self._app.crash_reason is not None:
+            raise self._app.crash_reason
+
+    async def end(self) -> None:
+        """Stops faust; what it has not committed then comes again."""
+        try:
+            async with asyncio.timeout(STOP_S_MAX):
+                await self._app.stop()
+        except TimeoutError:
+            logging.getLogger(__name__).info("faust did not stop in %g s", STOP_S_MAX)
+
+    async def watch(self) -> None:
+        """Tells the health: ready once the table is recovered."""
+        app, health = self._app, self._health
+        while True:
+            recovered = app.tables.recovery.completed.is_set()  # type: ignore[attr-defined]
+            health.ready = bool(app.started and recovered and not app.rebalancing)
+            health.state = "ready" if health.ready else "recovering"
+            if health.ready:
+                health.lag = await self._lag()
+            await asyncio.sleep(WATCH_S)
+
+    async def _lag(self) -> int:
+        """Records that are not taken yet. One is none: the marker that ends a transaction."""
+        consumer, changelogs = self._app.consumer, self._app.tables.changelog_topics
+        behind = 0
+        for tp in consumer.assignment():
+            if tp.topic not in changelogs:
+                taken = self._taken.get(tp.partition) or await consumer.position(tp) or 0
+                left = (consumer.highwater(tp) or 0) - taken
+                behind += left if left > 1 else 0
+        return behind
+
+    async def _agent(self, stream: Any) -> None:
+        async for event in stream.events():
+            if self.failure.done():
+                return
+            try:
+                await self._take(event.message)
+            except Exception as error:
+                if not self.failure.done():
+                    self.failure.set_exception(error)
+                raise
+
+    async def _take(self, message: Any) -> None:
+        if not self._restored:
+            self._setup.view.restore(self._table.items())
+            self._restored = True
+        step = self._step(message)
+        for key, value in step.rows:
+            self._table[key] = value
+        for output in step.outputs:
+            await self._app.send(
+                topic_name(self._installation, output.topic),
+                key=output.key.encode(),
+                value=encode(output.event),
+                key_serializer="raw",
+                value_serializer="raw",
+            )
+        self._taken[message.partition] = message.offset + 1
+        self._health.age_s = max(0.0, time.time() - message.timestamp)
+        self._watcher.took(1, len(step.outputs))
+
+    def _step(self, message: Any) -> Step:
+        setup = self._setup
+        try:
+            return setup.view.take(decode(setup.topic, message.value))
+        except UndecodableError as error:
+            place = (setup.topic, message.partition, message.offset)
+            found = letter(setup.service, "undecodable", str(error), *place, message.value or b"")
+            self._watcher.dead_letter(found)
+            return Step(outputs=[Output("dead-letters", setup.service, found)])
 
 
 def _app(setup: FaustView, installation: Installation) -> faust.App:
-    """A faust app without a web server, logging or signals of its own."""
     group = group_name(installation, setup.service)
     folder = installation.data / "faust" / setup.service
     folder.mkdir(parents=True, exist_ok=True)
-    brokers = [f"aiokafka://{broker}" for broker in installation.bootstrap.split(",")]
     return faust.App(
         group,
-        broker=brokers,
+        broker=[f"aiokafka://{broker}" for broker in installation.bootstrap.split(",")],
         broker_credentials=_credentials(installation),
         broker_session_timeout=SESSION_TIMEOUT_MS / 1_000,
         broker_heartbeat_interval=1.5,
@@ -141,102 +231,3 @@ def _credentials(installation: Installation) -> Any:
             ssl_context=context,
         )
     return faust.SSLCredentials(context) if context is not None else None
-
-
-def _add_agent(
-    app: faust.App,
-    setup: FaustView,
-    installation: Installation,
-    failure: "asyncio.Future[None]",
-    health: Health,
-    watcher: Watcher,
-) -> None:
-    source = app.topic(
-        topic_name(installation, setup.topic), key_serializer="raw", value_serializer="raw"
-    )
-    table = app.Table(setup.table, partitions=setup.partitions)
-    restored = False
-
-    async def fold(stream: Any) -> None:
-        nonlocal restored
-        async for event in stream.events():
-            if failure.done():
-                return
-            try:
-                if not restored:
-                    setup.view.restore(table.items())
-                    restored = True
-                step = _step(setup, event.message, watcher)
-                for key, value in step.rows:
-                    table[key] = value
-                for output in step.outputs:
-                    await _send(app, installation, output)
-                watcher.took(1, len(step.outputs))
-                health.age_s = max(0.0, time.time() - event.message.timestamp)
-            except Exception as error:
-                if not failure.done():
-                    failure.set_exception(error)
-                raise
-
-    app.agent(source, name=setup.service)(fold)
-
-
-def _step(setup: FaustView, message: Any, watcher: Watcher) -> Step:
-    try:
-        return setup.view.take(decode(setup.topic, message.value))
-    except UndecodableError as error:
-        found = letter(
-            setup.service,
-            "undecodable",
-            str(error),
-            setup.topic,
-            message.partition,
-            message.offset,
-            message.value or b"",
-        )
-        watcher.dead_letter(found)
-        return Step(outputs=[Output("dead-letters", setup.service, found)])
-
-
-async def _send(app: faust.App, installation: Installation, output: Output) -> None:
-    await app.send(
-        topic_name(installation, output.topic),
-        key=output.key.encode(),
-        value=encode(output.event),
-        key_serializer="raw",
-        value_serializer="raw",
-    )
-
-
-async def _watch(app: faust.App, health: Health) -> None:
-    """Tells the health: ready once the table is recovered; the lag counts what is in buffers."""
-    while True:
-        recovered = app.tables.recovery.completed.is_set()  # type: ignore[attr-defined]
-        health.ready = bool(app.started and recovered and not app.rebalancing and _inputs(app))
-        health.state = "ready" if health.ready else "recovering"
-        if health.ready:
-            health.lag = await _lag(app)
-        await asyncio.sleep(WATCH_S)
-
-
-def _inputs(app: faust.App) -> list[Any]:
-    changelogs = app.tables.changelog_topics
-    return [tp for tp in app.consumer.assignment() if tp.topic not in changelogs]
-
-
-async def _lag(app: faust.App) -> int:
-    """Records that are not taken yet; a position is behind the markers of transactions."""
-    behind = len(app.consumer.unacked)
-    for tp in _inputs(app):
-        end = app.consumer.highwater(tp)
-        position = await app.consumer.position(tp)
-        behind += max(0, (end or 0) - (position or 0))
-    return behind
-
-
-async def _stopped(app: faust.App) -> None:
-    try:
-        async with asyncio.timeout(STOP_S_MAX):
-            await app.stop()
-    except TimeoutError:
-        logging.getLogger(__name__).info("faust did not stop in %g s: cancelled", STOP_S_MAX)
