@@ -38,6 +38,7 @@ COMMANDS: dict[str, Command] = {
     "new": Command("services.cli.new_engine", "app", "Writes a plug-in from a template."),
     "config": Command("services.cli.config", "app", "Shows and sets configuration."),
     "kafka": Command("services.cli.kafka", "app", "Starts, stops and shows the embedded Kafka."),
+    "render": Command("services.render", "render", "Writes docs/topology.md."),
     "test": Command("services.cli.test", "test", "Runs the tests."),
     "bench": Command("services.cli.bench", "bench", "Runs a benchmark."),
 }

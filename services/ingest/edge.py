@@ -6,7 +6,7 @@ import time
 
 from chandler.core.events import Symbol
 from chandler.core.granularity import Granularity
-from chandler.core.ingest.lane import FRESH_MS
+from chandler.core.ingest.lane import FRESH_MS, GRACE_MS
 from chandler.core.ingest.plan import shards as plan_shards
 from chandler.core.ingest.trust import Trust, confirms_all
 from chandler.exchanges.bitget.errors import VenueError
@@ -28,9 +28,11 @@ from services.ingest.start import Starter
 from services.ingest.tickers import Tickers
 
 TICK_S = 0.05
-MEASURE_S = 1.0
+MEASURE_S = 0.5
 STARTS_MAX = 8  # symbols that are set up at once
 OPEN_AGAIN_S = 1.0
+CAUGHT_UP_WALL_MS = 3_000
+CAUGHT_UP_SHARE = 0.9
 SENDER_DRAIN_S_MAX = 2.0
 UNTRUSTED_FRESH_MS = 10**12  # "rollover": no last update is too old
 
@@ -95,6 +97,7 @@ class Ingest:
         self._outputs: list[Output] = []
         self._weight = 0
         self._working = False
+        self._set_up = False  # every symbol has its first candles
         if not self._granularities:
             raise SettingsError(
                 "no enabled engine asks for a granularity and ingest.pinned is empty: "
@@ -225,9 +228,14 @@ class Ingest:
             if self._tickers is not None:
                 tasks.create_task(self._tickers.fall_back(rest, self._symbols_now()))
             await self._start_symbols(rest)
-            await repair.caught_up.wait()
-            self._context.health.ready = True
-            self._context.health.state = "ready"
+            self._set_up = True
+
+    def _caught_up(self) -> bool:
+        """Whether nearly all symbols are out up to now; a few may wait for what the venue lacks."""
+        now, slack_ms = self._clock.now(), int(CAUGHT_UP_WALL_MS * self._rate) + GRACE_MS
+        sequences = [each for shard in self._shards for each in shard.sequences.values()]
+        current = sum(each.behind_ms(now) < slack_ms for each in sequences)
+        return current >= CAUGHT_UP_SHARE * len(sequences)
 
     def _symbols_now(self) -> set[Symbol]:
         return {symbol for shard in self._shards for symbol in shard.symbols}
@@ -315,6 +323,8 @@ class Ingest:
         untrusted = sum(not shard.trust.trusted for shard in self._shards)
         context.metrics.set("chandler_ingest_untrusted", untrusted)
         context.health.lag = repair.open
+        if self._set_up and not context.health.ready and self._caught_up():
+            context.health.ready, context.health.state = True, "ready"
         sent_at = max((output.sent_at for output in self._outputs), default=0.0)
         if sent_at:
             context.health.age_s = time.monotonic() - sent_at

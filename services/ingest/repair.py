@@ -56,7 +56,6 @@ class Repair:
         log: logging.Logger,
     ) -> None:
         self.open = 0  # lanes that wait for REST
-        self.caught_up = asyncio.Event()  # once nothing was to be asked for
         self._rest = rest
         self._shards = shards
         self._clock = clock
@@ -100,8 +99,6 @@ class Repair:
             for ask in sequence.asks(now)
         ]
         self.open = len(wishes)
-        if not wishes and self._shards and all(shard.sequences for shard in self._shards):
-            self.caught_up.set()
         wishes.sort(key=lambda wish: wish.close_ms)
         for wish in wishes:
             if len(self._busy) >= CONCURRENT_MAX:

@@ -3,6 +3,7 @@
 import os
 import signal
 import socket
+from pathlib import Path
 
 import msgspec
 import pytest
@@ -29,7 +30,14 @@ from tests.kafka.users import user
 
 pytestmark = pytest.mark.kafka
 
+LISTENING = "0A"
 ONE_LINE = r"^[^\n]+$"
+
+
+def broker_of(installation: Installation) -> int:
+    pid = embedded.status(installation).pid
+    assert pid is not None
+    return pid
 
 
 async def write(installation: Installation, values: list[bytes]) -> None:
@@ -52,34 +60,34 @@ async def written(installation: Installation) -> list[bytes]:
         return values
 
 
-async def test_a_killed_broker_is_started_again_with_all_that_it_held(own):
-    embedded.ensure_running(own)
-    first = embedded.status(own).pid
-    await write(own, [b"1", b"2"])
+async def test_a_killed_broker_is_started_again_with_all_that_it_held(prepared):
+    embedded.ensure_running(prepared)
+    first = broker_of(prepared)
+    await write(prepared, [b"1", b"2"])
     os.kill(first, signal.SIGKILL)
-    embedded.ensure_running(own)
-    await write(own, [b"3"])
+    embedded.ensure_running(prepared)
+    await write(prepared, [b"3"])
 
-    assert embedded.status(own).pid != first
-    assert await written(own) == [b"1", b"2", b"3"]
+    assert embedded.status(prepared).pid != first
+    assert await written(prepared) == [b"1", b"2", b"3"]
 
 
-async def test_its_data_outlive_a_stop_and_a_move_to_other_ports(own):
-    embedded.ensure_running(own)
-    await write(own, [b"1"])
-    assert embedded.stop(own)
-    moved = msgspec.structs.replace(own, port_base=free_port_base())
+async def test_its_data_outlive_a_stop_and_a_move_to_other_ports(prepared):
+    embedded.ensure_running(prepared)
+    await write(prepared, [b"1"])
+    assert embedded.stop(prepared)
+    moved = msgspec.structs.replace(prepared, port_base=free_port_base())
     embedded.ensure_running(moved)
 
     assert await written(moved) == [b"1"]
 
 
-def test_two_who_start_it_at_the_same_time_share_one_broker(own):
-    with user("once", own) as one, user("once", own) as other:
+def test_two_who_start_it_at_the_same_time_share_one_broker(prepared):
+    with user("once", prepared) as one, user("once", prepared) as other:
         brokers = {one.broker(), other.broker()}
-    embedded.ensure_running(own)
+    embedded.ensure_running(prepared)
 
-    assert brokers == {embedded.status(own).pid}
+    assert brokers == {embedded.status(prepared).pid}
 
 
 def test_it_says_what_it_does_and_says_nothing_when_it_runs_already(own):
@@ -92,39 +100,38 @@ def test_it_says_what_it_does_and_says_nothing_when_it_runs_already(own):
     assert said == first
 
 
-def test_its_status_is_known_before_while_and_after_it_runs(own):
-    before = embedded.status(own)
-    embedded.ensure_running(own)
-    now = embedded.status(own)
-    ended = embedded.stop(own)
-    after = embedded.status(own)
+def test_its_status_is_known_before_while_and_after_it_runs(prepared):
+    before = embedded.status(prepared)
+    embedded.ensure_running(prepared)
+    now = embedded.status(prepared)
+    ended = embedded.stop(prepared)
+    after = embedded.status(prepared)
 
-    assert (before.running, before.pid, before.data_bytes) == (False, None, 0)
+    assert (before.running, before.pid) == (False, None)
     assert now.running
-    assert now.port == own.port(0)
+    assert now.port == prepared.port(0)
     assert now.data_bytes > 0
     assert ended
     assert (after.running, after.pid) == (False, None)
-    assert not embedded.stop(own)
+    assert not embedded.stop(prepared)
 
 
-def test_ctrl_c_in_our_terminal_does_not_reach_it(own):
-    embedded.ensure_running(own)
-    pid = embedded.status(own).pid
+def test_ctrl_c_in_our_terminal_does_not_reach_it(shared):
+    pid = broker_of(shared)
 
     assert os.getsid(pid) == pid
 
 
-def test_it_listens_on_loopback_only(own):
-    embedded.ensure_running(own)
-    pid = embedded.status(own).pid
+def test_it_listens_on_loopback_only(shared):
+    pid = broker_of(shared)
     inodes = {os.readlink(entry.path) for entry in os.scandir(f"/proc/{pid}/fd")}
-    addresses = []
-    for table in ("tcp", "tcp6"):
-        with open(f"/proc/{pid}/net/{table}") as lines:
-            for fields in (line.split() for line in list(lines)[1:]):
-                if fields[3] == "0A" and f"socket:[{fields[9]}]" in inodes:
-                    addresses.append(fields[1].split(":")[0])
+    tables = [Path(f"/proc/{pid}/net/{name}").read_text() for name in ("tcp", "tcp6")]
+    sockets = [line.split() for table in tables for line in table.splitlines()[1:]]
+    addresses = [
+        fields[1].split(":")[0]
+        for fields in sockets
+        if fields[3] == LISTENING and f"socket:[{fields[9]}]" in inodes
+    ]
 
     loopback = {"0100007F", "0000000000000000FFFF00000100007F"}
     assert len(addresses) == 2
@@ -133,9 +140,11 @@ def test_it_listens_on_loopback_only(own):
 
 @pytest.mark.parametrize("offset", [0, 1])
 def test_a_taken_port_is_named_with_what_to_set(own, offset):
-    with socket.create_server(("127.0.0.1", own.port(offset))):
-        with pytest.raises(PortTakenError, match=ONE_LINE) as refused:
-            embedded.ensure_running(own)
+    with (
+        socket.create_server(("127.0.0.1", own.port(offset))),
+        pytest.raises(PortTakenError, match=ONE_LINE) as refused,
+    ):
+        embedded.ensure_running(own)
 
     assert f"port {own.port(offset)} is taken" in str(refused.value)
     assert "CHANDLER_PORT_BASE" in str(refused.value)
@@ -187,11 +196,10 @@ def test_a_storage_half_prepared_is_prepared_anew(own):
     assert answers("127.0.0.1", own.port(0))
 
 
-def test_other_ports_for_a_running_broker_are_refused(own):
-    embedded.ensure_running(own)
-    elsewhere = msgspec.structs.replace(own, port_base=own.port_base + 100)
+def test_other_ports_for_a_running_broker_are_refused(shared):
+    elsewhere = msgspec.structs.replace(shared, port_base=shared.port_base + 100)
 
-    with pytest.raises(InUseError, match=rf"runs on port {own.port(0)}, .*set it to"):
+    with pytest.raises(InUseError, match=rf"runs on port {shared.port(0)}, .*set it to"):
         embedded.ensure_running(elsewhere)
 
 
@@ -213,11 +221,12 @@ def test_a_process_file_cut_short_counts_as_none(own):
     assert not embedded.status(own).running
 
 
-def test_a_stubborn_broker_is_killed(own):
+def test_a_stubborn_broker_is_killed(prepared):
     """SIGTERM means nothing to a stopped process."""
-    embedded.ensure_running(own)
-    pid = embedded.status(own).pid
+    embedded.ensure_running(prepared)
+    pid = broker_of(prepared)
     started = processes.started(pid)
+    assert started is not None
     os.kill(pid, signal.SIGSTOP)
     processes.end(pid, started, patience_s=0.2)
 

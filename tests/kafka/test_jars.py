@@ -21,7 +21,7 @@ def offline(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.usefixtures("offline")
 def test_without_a_network_and_without_a_cache_it_says_so_in_one_line(tmp_path):
     with pytest.raises(JarsError, match=r"^Kafka's jars can't be downloaded [^\n]+$"):
-        class_path(str, tmp_path)
+        class_path(print, tmp_path)
 
 
 @pytest.mark.usefixtures("offline")
@@ -35,7 +35,7 @@ def test_what_an_interrupted_download_left_behind_is_not_taken_for_whole(tmp_pat
     (folder / "whole.pom").write_text("<project></project>\n")
     (folder / "half.pom").write_text("<project><depend")
     with pytest.raises(JarsError):
-        class_path(str, tmp_path)
+        class_path(print, tmp_path)
 
     assert sorted(path.name for path in folder.iterdir()) == ["whole.jar", "whole.pom"]
 
@@ -52,7 +52,7 @@ def test_with_a_cache_no_network_is_needed():
 @pytest.mark.usefixtures("kafka")
 def test_all_of_kafka_is_of_one_version():
     """log4j's parent once brought kafka-clients 3.9 under a broker of 4.3, which did not start."""
-    names = [Path(jar).name for jar in class_path(str)]
+    names = [Path(jar).name for jar in class_path(print)]
     kafka = [name for name in names if name.startswith("kafka")]
     log4j = {name.rpartition("-")[2] for name in names if name.startswith("log4j-")}
 
@@ -66,7 +66,7 @@ def test_a_list_that_names_a_jar_that_is_gone_is_made_anew(tmp_path):
     (tmp_path / "class-path.json").write_bytes(msgspec.json.encode(record))
 
     with pytest.raises(JarsError):
-        class_path(str, tmp_path)
+        class_path(print, tmp_path)
 
 
 def test_the_cache_follows_the_users_settings(tmp_path):
@@ -78,4 +78,4 @@ def test_a_cache_that_cannot_be_written_is_named(tmp_path):
     file.write_text("")
 
     with pytest.raises(JarsError, match=r"^[^\n]*XDG_CACHE_HOME[^\n]*$"):
-        class_path(str, file / "kafka")
+        class_path(print, file / "kafka")

@@ -14,53 +14,54 @@ from tests.kafka.users import user
 pytestmark = pytest.mark.kafka
 
 
-def test_the_last_of_two_processes_ends_it(own):
-    with user("lease", own) as first, user("lease", own) as second:
+def test_the_last_of_two_processes_ends_it(prepared):
+    with user("lease", prepared) as first, user("lease", prepared) as second:
         brokers = {first.broker(), second.broker()}
-        users = embedded.users(own)
+        users = embedded.users(prepared)
         first.leave()
-        between = embedded.status(own)
+        between = embedded.status(prepared)
         second.leave()
 
     assert len(brokers) == 1
     assert users == sorted([first.pid, second.pid])
     assert between.pid in brokers
-    assert not embedded.status(own).running
+    assert not embedded.status(prepared).running
 
 
-def test_a_killed_process_holds_nothing(own):
-    with user("lease", own) as doomed:
+def test_a_killed_process_holds_nothing(prepared):
+    with user("lease", prepared) as doomed:
         pid = doomed.broker()
         doomed.kill()
-        users = embedded.users(own)
-        still = embedded.status(own).pid
-        with embedded.lease(own):
+        users = embedded.users(prepared)
+        still = embedded.status(prepared).pid
+        with embedded.lease(prepared):
             pass
 
     assert users == []
     assert still == pid
-    assert not embedded.status(own).running
+    assert not embedded.status(prepared).running
 
 
-def test_a_process_may_hold_several(own):
-    with embedded.lease(own):
-        with embedded.lease(own):
-            inner = embedded.status(own).pid
-        outer = embedded.status(own).pid
+def test_a_process_may_hold_several(prepared):
+    with embedded.lease(prepared):
+        with embedded.lease(prepared):
+            inner = embedded.status(prepared).pid
+        outer = embedded.status(prepared).pid
 
     assert inner == outer
-    assert not embedded.status(own).running
+    assert not embedded.status(prepared).running
 
 
-def test_a_broker_that_dies_under_a_lease_is_repaired_in_the_background(own):
-    with embedded.lease(own):
-        first = embedded.status(own).pid
+def test_a_broker_that_dies_under_a_lease_is_repaired_in_the_background(prepared):
+    with embedded.lease(prepared):
+        first = embedded.status(prepared).pid
+        assert first is not None
         os.kill(first, signal.SIGKILL)
-        embedded.ensure_running(own, only_if_leased=True)
-        second = embedded.status(own).pid
+        embedded.ensure_running(prepared, only_if_leased=True)
+        second = embedded.status(prepared).pid
 
     assert second not in (None, first)
-    assert not embedded.status(own).running
+    assert not embedded.status(prepared).running
 
 
 def test_a_repair_that_comes_too_late_starts_nothing(own):
@@ -70,22 +71,25 @@ def test_a_repair_that_comes_too_late_starts_nothing(own):
     assert not embedded.status(own).running
 
 
-def test_what_was_started_to_stay_stays_until_it_is_stopped(own):
-    embedded.keep_running(own)
-    with embedded.lease(own):
+def test_what_was_started_to_stay_stays_until_it_is_stopped(prepared):
+    embedded.keep_running(prepared)
+    with embedded.lease(prepared):
         pass
-    kept = embedded.status(own).running
-    embedded.stop(own)
-    with embedded.lease(own):
+    kept = embedded.status(prepared).running
+    embedded.stop(prepared)
+    with embedded.lease(prepared):
         pass
 
     assert kept
-    assert not embedded.status(own).running
+    assert not embedded.status(prepared).running
 
 
 def test_a_start_that_fails_leaves_no_lease(own):
-    with socket.create_server(("127.0.0.1", own.port(0))), pytest.raises(PortTakenError):
-        with embedded.lease(own):
-            pass
+    with (
+        socket.create_server(("127.0.0.1", own.port(0))),
+        pytest.raises(PortTakenError),
+        embedded.lease(own),
+    ):
+        pass
 
     assert list(Layout(own).leases.iterdir()) == []

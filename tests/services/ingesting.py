@@ -1,6 +1,7 @@
-"""What the tests of ingest share: a simulated venue, a running ingest, and what is in the topics."""
+"""What the tests of ingest share: a simulated venue, a running ingest, what is in the topics."""
 
 import asyncio
+import itertools
 import logging
 import math
 from collections.abc import AsyncIterator, Callable
@@ -111,7 +112,7 @@ def faults_of(found: dict[tuple[str, str], list[Candle]]) -> list[str]:
     """Repeats and holes, in words."""
     faults = []
     for (symbol, granularity), run_of in found.items():
-        for before, after in zip(run_of, run_of[1:], strict=False):
+        for before, after in itertools.pairwise(run_of):
             if after.open_ms - before.open_ms != interval_ms(after.granularity):
                 faults.append(f"{symbol} {granularity}: {before.open_ms} then {after.open_ms}")
     return faults

@@ -31,7 +31,7 @@ async def test_the_backfill_and_what_follows_are_the_venues_candles_in_order(
     installation: Installation, topics: Topics
 ) -> None:
     await topics(TOPICS)
-    async with venue(300.0) as simulator:
+    async with venue(1_200.0) as simulator:
         async with ingesting(installation, profile_of(simulator)) as context:
             await until(lambda: context.health.ready, "it is not ready")
             found = await enough(installation, 4 * (30 * 3 + 8))
@@ -51,7 +51,7 @@ async def test_a_restart_goes_on_without_a_repeat_or_a_hole(
     installation: Installation, topics: Topics
 ) -> None:
     await topics(TOPICS)
-    async with venue(300.0) as simulator:
+    async with venue(1_200.0) as simulator:
         profile = profile_of(simulator)
         async with ingesting(installation, profile):
             before = await enough(installation, 100)
@@ -84,7 +84,7 @@ async def test_without_a_socket_candles_and_tickers_come_by_rest(
     installation: Installation, topics: Topics
 ) -> None:
     await topics(TOPICS)
-    async with venue(300.0) as simulator:
+    async with venue(1_200.0) as simulator:
         profile = profile_of(simulator)
         nowhere = msgspec.structs.replace(profile.venue, ws_url="ws://127.0.0.1:9/none")
         profile = msgspec.structs.replace(profile, venue=nowhere)
@@ -102,9 +102,9 @@ async def test_a_second_instance_replaces_the_first(
     installation: Installation, topics: Topics
 ) -> None:
     await topics(TOPICS)
-    async with venue(300.0) as simulator:
+    async with venue(1_200.0) as simulator:
         profile = profile_of(simulator)
-        with pytest.raises(ReplacedError, match="another instance took over"):
+        with pytest.raises(ReplacedError, match="another instance took over"):  # noqa: PT012
             async with ingesting(installation, profile) as first:
                 await until(lambda: first.health.ready, "the first is not ready")
                 async with ingesting(installation, profile) as second:
@@ -120,7 +120,7 @@ async def test_a_delisted_symbol_ends_and_the_others_go_on(
     installation: Installation, topics: Topics
 ) -> None:
     await topics(TOPICS)
-    async with venue(300.0) as simulator:
+    async with venue(1_200.0) as simulator:
         symbols = simulator.market.symbols
         profile = profile_of(simulator, symbols=[*symbols, "NOPEUSDT"])
         async with ingesting(installation, profile) as context:
@@ -156,7 +156,7 @@ async def test_a_transaction_that_is_lost_is_neither_repeated_nor_left_out(
         raise LostError("the test lost this one")
 
     monkeypatch.setattr(Outbox, "write", write)
-    async with venue(600.0) as simulator:
+    async with venue(1_200.0) as simulator:
         async with ingesting(installation, profile_of(simulator)):
             found = await enough(installation, 4 * 30 * 3 + 4 * 20)
 

@@ -29,8 +29,7 @@ steps = st.lists(
     st.builds(
         Step,
         what=st.sampled_from(
-            ["push", "push", "lose", "repeat", "delay", "late", "snapshot", "ask", "recent"]
-            + ["publish", "restart"]
+            "push push lose repeat delay late snapshot ask recent publish restart".split()
         ),
         granularity=st.sampled_from(ALL),
         seconds=st.sampled_from([0, 1, 20, 100, 200, 300, 700, 4000]),
@@ -124,11 +123,20 @@ def candle(table: Table, granularity: Granularity, open_ms: int) -> Candle:
     row = table.final(granularity, open_ms)
     if row is None:
         return CandleMissing(symbol=BTC, granularity=granularity, open_ms=open_ms)
-    names = ("open_ms", "open", "high", "low", "close", "volume", "quote_volume")
-    return CandleSealed(symbol=BTC, granularity=granularity, **dict(zip(names, row, strict=True)))
+    return CandleSealed(
+        symbol=BTC,
+        granularity=granularity,
+        open_ms=open_ms,
+        open=row[1],
+        high=row[2],
+        low=row[3],
+        close=row[4],
+        volume=row[5],
+        quote_volume=row[6],
+    )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=4000, deadline=None)
 @given(steps, gaps)
 def test_what_goes_out_is_the_truth_in_order_without_repeats(
     happenings: list[Step], missing: frozenset[tuple[Granularity, int]]
@@ -144,7 +152,7 @@ def test_what_goes_out_is_the_truth_in_order_without_repeats(
     assert len(run.out) >= SLOTS
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=4000, deadline=None)
 @given(steps, gaps)
 def test_no_slot_is_repeated_or_stepped_over_when_the_socket_is_trusted(
     happenings: list[Step], missing: frozenset[tuple[Granularity, int]]

@@ -141,6 +141,9 @@ class Lane:
         self._ts = max(ts, last_ts)
         if over is None or over[0] < self.cursor:
             return
+        if over[0] in self._verdicts:  # its close was known before this row came
+            self._compare(over, self._verdicts[over[0]])
+            return
         self._rows[over[0]] = over
         # A bar without trades has no updates; its row is flat and stays what it was.
         fresh = over[5] == 0.0 or over[0] + self.interval - last_ts <= self._fresh_ms
@@ -179,7 +182,7 @@ class Lane:
         for row in sorted(rows):
             open_ms = row[0]
             if open_ms > self.newest_ms:
-                self._roll(row, ts, trusted=False)
+                self._roll(row, ts - 1, trusted=False)
             elif open_ms == self.newest_ms and ts >= self._ts:
                 self._forming = row
             if open_ms < self.cursor or open_ms in self._verdicts:
@@ -190,7 +193,7 @@ class Lane:
                     self._decide(open_ms, Verdict(row, "ws", checked=False))
             elif open_ms < self.newest_ms:
                 self._rows.setdefault(open_ms, row)
-        self._ts = max(self._ts, ts)
+        self._ts = max(self._ts, ts - 1)  # an update of the same moment repeats nothing
 
     # REST
 

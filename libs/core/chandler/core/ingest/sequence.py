@@ -160,6 +160,10 @@ class Sequence:
             cursors[lane.granularity] = open_ms + lane.interval
         return found
 
+    def behind_ms(self, now: int) -> int:
+        """How long ago the oldest slot closed that isn't out; negative while none has."""
+        return max(now - lane.cursor - lane.interval for lane in self.lanes.values())
+
     def sent(self, newest: Mapping[Granularity, int]) -> None:
         """Candles up to these open times are out: after a commit, or read back from the topic.
 
