@@ -7,10 +7,10 @@ from typing import Literal
 
 import msgspec
 
-from chandler.streams.health import Health as Health
-from chandler.streams.metrics import Metric as Metric
-from chandler.streams.metrics import Metrics as Metrics
 from chandler.streams.settings import Installation
+from chandler.streams.telemetry.health import Health as Health
+from chandler.streams.telemetry.metrics import Metric as Metric
+from chandler.streams.telemetry.metrics import Metrics as Metrics
 from services.profile import Profile
 
 

@@ -11,7 +11,7 @@ import typer
 
 from chandler.core.granularity import DAY_MS, INTERVAL_MS
 from chandler.streams.catalogue import TOPICS, Topic
-from chandler.streams.metrics import standard
+from chandler.streams.telemetry.metrics import standard
 from services.declaration import Metric, Service
 from services.layers import root
 from services.loading import load_service

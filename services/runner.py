@@ -15,12 +15,12 @@ from collections.abc import AsyncIterator
 
 import uvloop
 
-from chandler.streams.health import Health, endpoint
-from chandler.streams.infra import Infra, infra
-from chandler.streams.logs import set_up
-from chandler.streams.metrics import Metrics, standard
 from chandler.streams.settings import Installation, SettingsError
 from chandler.streams.settings import installation as read_installation
+from chandler.streams.telemetry.health import Health, endpoint
+from chandler.streams.telemetry.infra import Infra, infra
+from chandler.streams.telemetry.logs import set_up
+from chandler.streams.telemetry.metrics import Metrics, standard
 from services.declaration import Context, Service
 from services.exits import FAILED, MISCONFIGURED, USAGE, first_cause, one_line, status_of
 from services.layers import ConfigurationError, root

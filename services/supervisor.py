@@ -17,9 +17,9 @@ from collections.abc import Awaitable, Callable, Mapping
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
 
-from chandler.streams.health import Readiness, ask_ready
-from chandler.streams.infra import Infra
 from chandler.streams.settings import Installation
+from chandler.streams.telemetry.health import Readiness, ask_ready
+from chandler.streams.telemetry.infra import Infra
 from services.exits import MISCONFIGURED
 from services.runner import SUPERVISED_VARIABLE
 from services.topology import Worker, http_port

@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable
 
 from chandler.core.events import DeadLetter
-from chandler.streams.metrics import Metrics
+from chandler.streams.telemetry.metrics import Metrics
 from chandler.streams.writing import Record, Sender
 
 PERIOD_S = 10.0

@@ -12,8 +12,8 @@ from chandler.core.ingest.trust import Trust, confirms_all
 from chandler.exchanges.bitget.errors import VenueError
 from chandler.exchanges.bitget.feed import Feed
 from chandler.exchanges.bitget.rest import Rest
-from chandler.streams.infra import Infra, infra
 from chandler.streams.settings import SettingsError
+from chandler.streams.telemetry.infra import Infra, infra
 from chandler.streams.writing import LostError, Sender
 from services import plugins
 from services.declaration import Context

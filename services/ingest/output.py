@@ -9,8 +9,8 @@ from collections.abc import Iterable, Sequence
 from chandler.core.events import CandleMissing, CandlesOut, Event, Symbol
 from chandler.core.granularity import Granularity
 from chandler.core.ingest.sequence import Ready
-from chandler.streams.metrics import Metrics
 from chandler.streams.settings import Installation
+from chandler.streams.telemetry.metrics import Metrics
 from chandler.streams.writing import LostError, Outbox, Record, newest
 from services.ingest.clock import Clock
 from services.ingest.shard import Shard

@@ -14,7 +14,7 @@ from chandler.core.ingest.lane import GRACE_MS, Answer, Ask, Row
 from chandler.exchanges.bitget.errors import Delisted, RateLimited, UnknownSymbol, VenueError
 from chandler.exchanges.bitget.pacing import Backoff
 from chandler.exchanges.bitget.rest import Rest
-from chandler.streams.metrics import Metrics
+from chandler.streams.telemetry.metrics import Metrics
 from services.ingest.clock import Clock
 from services.ingest.complaints import Complaints
 from services.ingest.shard import Shard

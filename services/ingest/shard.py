@@ -19,8 +19,8 @@ from chandler.exchanges.bitget.feed import (
 )
 from chandler.exchanges.bitget.parse import CandlePush, Refused, TickerPush
 from chandler.exchanges.bitget.symbols import TICKER, channel_of
-from chandler.streams.infra import Infra
-from chandler.streams.metrics import Metrics
+from chandler.streams.telemetry.infra import Infra
+from chandler.streams.telemetry.metrics import Metrics
 from services.ingest.clock import Clock
 from services.ingest.complaints import Complaints
 from services.ingest.tickers import Tickers

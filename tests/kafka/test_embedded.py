@@ -23,14 +23,13 @@ from chandler.streams.embedded.errors import (
     StartError,
     UnreachableError,
 )
-from chandler.streams.embedded.probe import answers
+from chandler.streams.embedded.probe import LISTENING, answers
 from chandler.streams.settings import Installation
 from tests.conftest import free_port_base
 from tests.kafka.users import user
 
 pytestmark = pytest.mark.kafka
 
-LISTENING = "0A"
 ONE_LINE = r"^[^\n]+$"
 
 
@@ -146,7 +145,7 @@ def test_a_taken_port_is_named_with_what_to_set(own, offset):
     ):
         embedded.ensure_running(own)
 
-    assert f"port {own.port(offset)} is taken" in str(refused.value)
+    assert f"port {own.port(offset)} is taken by process {os.getpid()} (" in str(refused.value)
     assert "CHANDLER_PORT_BASE" in str(refused.value)
 
 

@@ -93,3 +93,25 @@ def test_a_start_that_fails_leaves_no_lease(own):
         pass
 
     assert list(Layout(own).leases.iterdir()) == []
+
+
+def test_ctrl_c_while_it_starts_leaves_nothing(prepared):
+    """`up` was interrupted in its first second, and a broker without a user stayed behind."""
+
+    def interrupt(_: str) -> None:
+        broker = embedded.status(prepared)
+        assert not broker.running
+        signal.setitimer(signal.ITIMER_REAL, 0.5)
+
+    def ctrl_c(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGALRM, ctrl_c)
+    try:
+        with pytest.raises(KeyboardInterrupt), embedded.lease(prepared, interrupt):
+            pass
+    finally:
+        signal.signal(signal.SIGALRM, before)
+
+    assert embedded.users(prepared) == []
+    assert not embedded.status(prepared).running

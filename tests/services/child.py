@@ -8,7 +8,7 @@ import signal
 import sys
 import threading
 
-from chandler.streams.health import Health, endpoint
+from chandler.streams.telemetry.health import Health, endpoint
 from services import exits, runner
 
 

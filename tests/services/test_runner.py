@@ -11,9 +11,9 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from chandler.streams.health import Health, ask, ask_ready
-from chandler.streams.metrics import Metrics, standard
 from chandler.streams.settings import installation
+from chandler.streams.telemetry.health import Health, ask, ask_ready
+from chandler.streams.telemetry.metrics import Metrics, standard
 from services import exits, runner
 from services.declaration import Context, Metric, Service
 from services.profile import Profile

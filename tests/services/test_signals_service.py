@@ -5,7 +5,7 @@ import logging
 import pytest
 
 from chandler.streams.catalogue import BY_NAME
-from chandler.streams.metrics import Metrics
+from chandler.streams.telemetry.metrics import Metrics
 from services.declaration import Service
 from services.indicators.service import SERVICE as INDICATORS
 from services.signals.service import SERVICE as SIGNALS

@@ -9,7 +9,7 @@ from chandler.core.indicators.averages import MacdValue
 from chandler.core.indicators.bands import BollingerValue
 from chandler.core.indicators.momentum import StochasticValue
 from chandler.core.indicators.trends import AdxValue, SupertrendValue
-from chandler.core.subset import violations
+from chandler.replay.subset import violations
 from chandler.strategies.evaluators import (
     band_reversion,
     bollinger_breakout,

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chandler.streams.logs import set_up, without_secrets
+from chandler.streams.telemetry.logs import set_up, without_secrets
 
 
 @pytest.fixture(autouse=True)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from chandler.streams.metrics import Metric, Metrics
+from chandler.streams.telemetry.metrics import Metric, Metrics
 
 SEEN = Metric(name="chandler_ingest_seen_total", kind="counter", doc="seen", labels=("symbol",))
 AGE = Metric(name="chandler_ingest_age", kind="gauge", doc="age")

@@ -9,9 +9,9 @@ from typing import Any, Protocol
 
 import msgspec
 
-from chandler.streams.health import ask
-from chandler.streams.infra import infra
 from chandler.streams.settings import PORT_SIMULATOR, Installation
+from chandler.streams.telemetry.health import ask
+from chandler.streams.telemetry.infra import infra
 from services.cli.running.state import UpState, WorkerState, write_state
 from services.cli.running.tally import Tally
 from services.exits import MISCONFIGURED

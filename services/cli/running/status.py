@@ -9,8 +9,8 @@ from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 
-from chandler.streams.health import ask_ready
 from chandler.streams.settings import Installation
+from chandler.streams.telemetry.health import ask_ready
 from services.cli.running.state import read_state
 from services.loading import configuration
 from services.runner import installed

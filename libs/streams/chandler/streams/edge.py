@@ -16,8 +16,8 @@ from aiokafka.structs import ConsumerRecord
 from chandler.core.events import DeadLetter, Event
 from chandler.streams.clients import catalogue_name, consumer, group_name, producer, topic_name
 from chandler.streams.codec import UndecodableError, decode, encode
-from chandler.streams.health import Health
 from chandler.streams.settings import Installation
+from chandler.streams.telemetry.health import Health
 
 POLL_MS = 200  # how late a stop may be noticed
 RECORDS_MAX = 1_000  # in one batch

@@ -18,8 +18,8 @@ from chandler.core.stage import Output
 from chandler.streams.clients import SESSION_TIMEOUT_MS, connection, group_name, topic_name
 from chandler.streams.codec import UndecodableError, decode, encode
 from chandler.streams.edge import letter
-from chandler.streams.health import Health
 from chandler.streams.settings import Installation
+from chandler.streams.telemetry.health import Health
 
 COMMIT_S = 1.0
 STOP_S_MAX = 3.0  # then its tasks are cancelled: everything here is repeatable

@@ -14,7 +14,7 @@ from chandler.streams.embedded.configuration import Layout, format_words, java_c
 from chandler.streams.embedded.errors import DiskError, PortTakenError, StartError
 from chandler.streams.embedded.jars import Say, class_path
 from chandler.streams.embedded.java import bundled_java, find_java
-from chandler.streams.embedded.probe import answers, free
+from chandler.streams.embedded.probe import answers, free, listener
 from chandler.streams.settings import PORT_KAFKA, PORT_KAFKA_CONTROLLER, Installation
 
 START_S_MAX = 60.0
@@ -105,7 +105,7 @@ def _check_ports(installation: Installation) -> None:
         port = installation.port(offset)
         if not free(port):
             raise PortTakenError(
-                f"port {port} is taken, {use} needs it: end what listens there, or set "
+                f"port {port} is taken by {listener(port)}, {use} needs it: end that, or set "
                 f"CHANDLER_PORT_BASE (now {installation.port_base}) to another range of ports"
             )
 
@@ -119,7 +119,8 @@ def _format(command: list[str], layout: Layout) -> None:
 
 def _spawn(command: list[str], port: int, layout: Layout) -> Process:
     """In a session of its own: Ctrl-C in our terminal doesn't reach it."""
-    layout.log.unlink(missing_ok=True)
+    if layout.log.exists():  # the end of the last one may have to be explained
+        layout.log.replace(layout.log_before)
     flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC
     pid = os.posix_spawn(
         command[0],

@@ -25,6 +25,7 @@ class Layout:
         self.properties = self.folder / "server.properties"
         self.logging = self.folder / "log4j2.properties"
         self.log = self.folder / "kafka.log"
+        self.log_before = self.folder / "kafka.previous.log"
         self.console = self.folder / "console.log"
         self.process = self.folder / "process.json"
         self.lock = self.folder / "lock"

@@ -146,7 +146,7 @@ class _Download:
             self._bytes += count
             if self._task is not None:
                 self._bar.advance(self._task, count)
-            if self._bytes - self._told >= EVERY_BYTES:
+            if self._bar.disable and self._bytes - self._told >= EVERY_BYTES:
                 self._told = self._bytes
                 self._say(f"downloading Kafka: {self._bytes // 1_000_000} of 45 MB")
 

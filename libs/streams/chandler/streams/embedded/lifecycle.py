@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import IO
 
 from chandler.streams.embedded import broker, processes
@@ -118,16 +119,14 @@ def lease(installation: Installation, progress: Progress | None = None) -> Itera
         mine.touch()
         try:
             _start_unless_running(installation, layout, progress)
-        except BaseException:
-            mine.unlink()
+        except BaseException:  # Ctrl-C too: what was about to start must not stay
+            _leave(layout, mine)
             raise
     try:
         yield
     finally:
         with _locked(layout, None):
-            mine.unlink(missing_ok=True)
-            if not _needed(layout):
-                _stop(layout)
+            _leave(layout, mine)
 
 
 def _start_unless_running(
@@ -171,6 +170,12 @@ def _stop(layout: Layout) -> bool:
         return False
     broker.stop(process, layout)
     return True
+
+
+def _leave(layout: Layout, mine: Path) -> None:
+    mine.unlink(missing_ok=True)
+    if not _needed(layout):
+        _stop(layout)
 
 
 def _needed(layout: Layout) -> bool:

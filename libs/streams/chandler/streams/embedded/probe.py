@@ -1,12 +1,15 @@
 """Asks a port whether a Kafka that can take work is behind it, in a few bytes of its protocol."""
 
+import os
 import socket
 import struct
+from pathlib import Path
 
 METADATA_API, METADATA_VERSION = 3, 1
 NO_TOPICS = struct.pack(">i", 0)
 CORRELATION = 7
 NO_CLIENT_ID = -1
+LISTENING = "0A"  # in /proc/net/tcp
 
 
 def answers(host: str, port: int, timeout_s: float = 1.0) -> bool:
@@ -35,6 +38,26 @@ def free(port: int) -> bool:
         except OSError:
             return False
     return True
+
+
+def listener(port: int) -> str:
+    """Who listens there, as far as this user may see: "process 4711 (java)"."""
+    sockets = set()
+    for table in ("tcp", "tcp6"):
+        file = Path(f"/proc/net/{table}")
+        lines = file.read_text().splitlines()[1:] if file.is_file() else []
+        for fields in (line.split() for line in lines):
+            if fields[3] == LISTENING and int(fields[1].rpartition(":")[2], 16) == port:
+                sockets.add(f"socket:[{fields[9]}]")
+    for folder in Path("/proc").glob("[0-9]*/fd"):
+        try:
+            held = {os.readlink(entry.path) for entry in os.scandir(folder)}
+            if held & sockets:
+                name = (folder.parent / "comm").read_text().strip()
+                return f"process {folder.parent.name} ({name})"
+        except OSError:  # another user's, or just gone
+            continue
+    return "a process of another user"
 
 
 def _exactly(connection: socket.socket, count: int) -> bytes:

@@ -4,7 +4,7 @@ import logging
 import time
 
 from chandler.core.events import DeadLetter
-from chandler.streams.metrics import Metric, Metrics
+from chandler.streams.telemetry.metrics import Metric, Metrics
 
 SAY_AGAIN_S = 60.0  # the same fault is logged once in this time
 SAID_MAX = 1_000  # distinct faults that are remembered

@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator, Callable
 
 import msgspec
 
-from chandler.streams.metrics import CONTENT_TYPE
+from chandler.streams.telemetry.metrics import CONTENT_TYPE
 
 REQUEST_WAIT_S_MAX = 5.0
 REQUEST_BYTES_MAX = 16 * 1024

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from chandler.core.indicators import INDICATORS
-from chandler.core.subset import violations
+from chandler.replay.subset import violations
 
 DAY_MS = 86_400_000
 NAMES = ["a", "b"]
