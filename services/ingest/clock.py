@@ -1,13 +1,14 @@
 """Our idea of the venue's clock: its time by REST, going on at its rate between two looks."""
 
+import asyncio
 import time
 from collections.abc import Callable
 
 from chandler.exchanges.bitget.rest import Rest
 
 SAMPLES = 3  # of one look; the one with the shortest way counts
-RATE_OFF_MIN = 0.02  # the rate is measured anew when it is off by more than this share
-MEASURED_OVER_S_MIN = 5.0  # between two looks that a rate is measured from
+RATE_OFF_MIN = 0.02  # a measured rate counts when the old one is off by more than this share
+MEASURED_OVER_S = 0.25
 
 
 class Clock:
@@ -17,8 +18,7 @@ class Clock:
         self.rate = rate
         self._monotonic = monotonic
         self._venue_ms = 0.0
-        self._at = 0.0  # monotonic s at which the venue's clock showed that
-        self._looked = False
+        self._at = 0.0  # monotonic s at which the venue's clock showed that; 0: never looked
 
     def now(self) -> int:
         """The venue's time, ms."""
@@ -26,6 +26,22 @@ class Clock:
 
     async def look(self, rest: Rest) -> int:
         """Asks the venue; returns by how much our idea was wrong, ms. VenueError."""
+        at, venue_ms = await self._sample(rest)
+        expected = self._venue_ms + (at - self._at) * self.rate * 1_000
+        wrong = int(venue_ms - expected) if self._at else 0
+        self._venue_ms, self._at = float(venue_ms), at
+        return wrong
+
+    async def measure(self, rest: Rest) -> None:
+        """Looks twice and takes the rate from that; a venue may be made slower or faster."""
+        before_at, before_ms = await self._sample(rest)
+        await asyncio.sleep(MEASURED_OVER_S)
+        await self.look(rest)
+        measured = (self._venue_ms - before_ms) / (self._at - before_at) / 1_000
+        if measured > 0 and abs(measured / self.rate - 1.0) > RATE_OFF_MIN:
+            self.rate = measured
+
+    async def _sample(self, rest: Rest) -> tuple[float, int]:
         best: tuple[float, float, int] | None = None
         for _ in range(SAMPLES):
             before = self._monotonic()
@@ -34,15 +50,4 @@ class Clock:
             if best is None or after - before < best[0]:
                 best = (after - before, (before + after) / 2, venue_ms)
         assert best is not None
-        return self._set(best[1], best[2])
-
-    def _set(self, at: float, venue_ms: int) -> int:
-        expected = self._venue_ms + (at - self._at) * self.rate * 1_000
-        passed = at - self._at
-        if self._looked and passed >= MEASURED_OVER_S_MIN and self.rate != 1.0:
-            measured = (venue_ms - self._venue_ms) / passed / 1_000
-            if measured > 0 and abs(measured / self.rate - 1.0) > RATE_OFF_MIN:
-                self.rate = measured
-        wrong = int(venue_ms - expected) if self._looked else 0
-        self._venue_ms, self._at, self._looked = float(venue_ms), at, True
-        return wrong
+        return best[1], best[2]

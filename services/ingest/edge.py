@@ -176,7 +176,7 @@ class Ingest:
             infra=self._infra,
             log=self._log,
         )
-        shard.looked_again = self._look.set
+        shard.clock_in_doubt = self._look.set
         tap = None
         if context.profile.ingest.record_frames:
             tap = Frames(context.installation.data / "frames", number, self._log).take
@@ -222,7 +222,9 @@ class Ingest:
                 tasks.create_task(shard.listen(self._feeds[shard.number]))
                 tasks.create_task(output.run(self._context.stop))
             tasks.create_task(repair.run())
-            tasks.create_task(venue.keep_time(self._clock, rest, self._look, self._log))
+            simulated = self._context.profile.simulator is not None
+            keep = venue.keep_time(self._clock, rest, self._look, self._log, simulated=simulated)
+            tasks.create_task(keep)
             tasks.create_task(self._refresh(instruments))
             tasks.create_task(self._tick(repair, rest))
             if self._tickers is not None:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from chandler.core.events import CandleCorrected, Symbol
 from chandler.core.granularity import Granularity
 from chandler.core.ingest.lane import Answer
-from chandler.core.ingest.sequence import Push, Sequence
+from chandler.core.ingest.sequence import FUTURE, Push, Sequence
 from chandler.core.ingest.trust import Trust
 from chandler.exchanges.bitget.feed import (
     Connected,
@@ -54,7 +54,7 @@ class Shard:
         self.ready_symbols: set[Symbol] = set()  # something may be ready to go out
         self.stirred = asyncio.Event()
         self.asked = asyncio.Event()
-        self.looked_again: Callable[[], None] = lambda: None  # the venue's clock may have stood
+        self.clock_in_doubt: Callable[[], None] = lambda: None  # ours, of the venue's time
         self._clock = clock
         self._tickers = tickers
         self._complaints = complaints
@@ -113,6 +113,8 @@ class Shard:
             self.trust,
         )
         for fault in faults:
+            if fault.cause == FUTURE:
+                self.clock_in_doubt()
             repeated = fault.cause == "repeated frame"
             self._complaints.tell(fault.cause, fault.detail, letter=not repeated)
         if sequence.stirred:
@@ -137,7 +139,7 @@ class Shard:
 
     def _connected(self) -> None:
         self.trust.lost()
-        self.looked_again()
+        self.clock_in_doubt()
         self._log.info("connection %d: open, %d symbols", self.number, len(self.symbols))
         if self._down:
             self._infra.tell("connection_back", f"connection {self.number}")

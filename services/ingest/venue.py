@@ -22,7 +22,8 @@ from services.ingest.complaints import Complaints
 from services.profile import IngestConfig, Profile
 
 LOOK_EVERY_S = 30.0  # at the venue's clock
-CLOCK_OFF_WALL_MS_MAX = 1_000  # of wall time; more is worth a line
+LOOK_EVERY_S_MIN = 0.5
+CLOCK_OFF_WALL_MS_MAX = 500  # of wall time; more is worth a line
 INSTRUMENTS_EVERY_S = 600.0  # of venue time
 INSTRUMENTS_EVERY_S_MIN = 20.0  # of wall time
 TRADED = frozenset({"normal", "listed", "limit_open", "maintain", "restrictedapi", ""})
@@ -115,7 +116,9 @@ class Instruments:
                 self._sender.send(Record("funding", rate.symbol, rate))
 
 
-async def keep_time(clock: Clock, rest: Rest, sooner: asyncio.Event, log: logging.Logger) -> None:
+async def keep_time(
+    clock: Clock, rest: Rest, sooner: asyncio.Event, log: logging.Logger, *, simulated: bool
+) -> None:
     """Looks at the venue's clock every LOOK_EVERY_S, or `sooner`, until it is cancelled."""
     while True:
         try:
@@ -123,11 +126,16 @@ async def keep_time(clock: Clock, rest: Rest, sooner: asyncio.Event, log: loggin
                 await sooner.wait()
         except TimeoutError:
             pass
+        await asyncio.sleep(LOOK_EVERY_S_MIN)
         sooner.clear()
         try:
             wrong_ms = await clock.look(rest)
+            off = abs(wrong_ms) > CLOCK_OFF_WALL_MS_MAX * clock.rate
+            if off and simulated:
+                await clock.measure(rest)
         except VenueError as error:
             log.info("the venue's clock could not be read: %s", error)
             continue
-        if abs(wrong_ms) > CLOCK_OFF_WALL_MS_MAX * clock.rate:
-            log.warning("the venue's clock was off by %.1f s of its time", wrong_ms / 1_000)
+        if off:
+            off_s = wrong_ms / 1_000
+            log.warning("the venue's clock was off by %.1f s, it runs at %.4g x", off_s, clock.rate)

@@ -116,16 +116,15 @@ def test_a_changed_volume_differs() -> None:
     assert comparison.faults[0].kind == "differing"
 
 
-def test_a_slot_that_the_venue_lacks_is_left_out_of_the_hour() -> None:
+def test_a_slot_that_the_venue_lacks_is_in_the_hour_all_the_same() -> None:
     comparison = Comparison(["BTCUSDT"], recorded)
-    rows = [bar(number) for number in range(12) if number != 5]
+    rows = [bar(number) for number in range(12)]
 
     comparison.take(sealed(resample(rows, H1)[0], H1))
-    comparison.take(missing(5))
-    for row in rows:
-        comparison.take(sealed(row))
+    for number, row in enumerate(rows):
+        comparison.take(missing(5) if number == 5 else sealed(row))
 
-    assert comparison.finish()[H1] == Compared(1, 0)
+    assert comparison.finish() == {M5: Compared(11, 0), H1: Compared(1, 0)}
 
 
 def test_an_hour_whose_last_base_candle_is_not_out_yet_is_not_judged() -> None:

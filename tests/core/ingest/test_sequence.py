@@ -15,12 +15,16 @@ from tests.core.ingest.venue import ALL, BEGIN, H1, M5, M15, Table
 
 BTC = Symbol("BTCUSDT")
 SLOTS = 30  # of the base, in one run
+WHAT = (
+    *("push", "push", "lose", "repeat", "delay", "late"),
+    *("snapshot", "ask", "recent", "publish", "restart"),
+)
 
 
 class Step(NamedTuple):
     """One thing that happens: time passes, then the socket or REST speaks, or we restart."""
 
-    what: str  # push, lose, repeat, delay, late, snapshot, ask, recent, publish, restart
+    what: str  # one of WHAT
     granularity: Granularity
     seconds: int
 
@@ -108,7 +112,7 @@ class Run:
 
     def finish(self) -> None:
         """REST answers until nothing is open."""
-        self.now = BEGIN + SLOTS * 300_000 + 4_000_000 + GRACE_MS
+        self.now = max(self.now, BEGIN + SLOTS * 300_000 + 4_000_000) + GRACE_MS
         for _ in range(100):
             for ask in self.sequence.asks(self.now):
                 self.sequence.answer(self.table.recent(ask, self.now))

@@ -103,20 +103,42 @@ def test_the_venue_lacks_exactly_the_slots_that_the_seed_takes(market: Market) -
     assert ORIGIN_MS in opens
 
 
-def test_longer_bars_are_made_of_what_is_there(market: Market) -> None:
-    market.lack(0.3, seed=9)
-    now = ORIGIN_MS + 20 * HOUR_MS
+@pytest.mark.parametrize("missing", [0.3, 1.0])
+def test_a_slot_that_the_venue_lacks_changes_nothing_in_longer_bars(
+    market: Market, missing: float
+) -> None:
+    now = ORIGIN_MS + 20 * HOUR_MS + 31 * MINUTE_MS
     five = market.bars(0, FIVE, END, 1000, now)
+    forming = market.forming(0, HOUR, now)
+    price = market.last_price(0, now)
 
-    assert market.bars(0, HOUR, END, 100, now) == resample(five, Granularity("1H"))
+    market.lack(missing, seed=9)
+
+    assert len(market.bars(0, FIVE, END, 1000, now)) < len(five)
+    assert market.bars(0, HOUR, END, 100, now) == resample(five, Granularity("1H"))[:-1]
+    assert market.forming(0, HOUR, now) == forming
+    assert market.last_price(0, now) == price
 
 
-def test_an_hour_without_any_candle_is_missing_as_a_whole(market: Market) -> None:
+def test_of_a_slot_that_the_venue_lacks_nothing_forms(market: Market) -> None:
     market.lack(1.0, seed=9)
+    now = ORIGIN_MS + 2 * HOUR_MS + 2 * MINUTE_MS + 30_000
 
-    bars = market.bars(0, HOUR, END, 100, ORIGIN_MS + 20 * HOUR_MS)
+    assert market.forming(0, FIVE, now) is None
+    assert market.forming(0, SPACINGS["1m"], now) is None
+    assert market.bars(0, SPACINGS["1m"], END, 7, now)[-1:] == market.bars(
+        0, SPACINGS["1m"], ORIGIN_MS + SLOT_MS, 1, now
+    )
 
-    assert [bar.open_ms for bar in bars] == [ORIGIN_MS]  # the first candle is never taken
+
+def test_an_hour_that_was_not_recorded_is_missing_as_a_whole(tmp_path: Path) -> None:
+    rows = candles("AAAUSDT")
+    file = write_csv(tmp_path / "gap.csv", rows[:12] + rows[24:])
+    market = Market(read_recording(file, 1, 1), 1, loop=True)
+
+    bars = market.bars(0, HOUR, END, 100, ORIGIN_MS + 4 * HOUR_MS)
+
+    assert [(bar.open_ms - ORIGIN_MS) // HOUR_MS for bar in bars] == [0, 2, 3]
 
 
 def test_what_the_venue_had_it_keeps_when_faults_change(market: Market) -> None:

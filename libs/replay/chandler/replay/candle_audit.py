@@ -149,15 +149,14 @@ class Compared(NamedTuple):
 class Comparison:
     """Sealed candles against a recording: 5m itself, longer ones resampled from its 5m rows.
 
-    A slot that the venue lacked (`CandleMissing`) is left out of the longer candle, as the venue
-    does. Shorter granularities than 5m, and symbols that the recording lacks, are only counted.
+    A base slot that the venue lacked (`CandleMissing`) is in the longer candle all the same, as at
+    the simulator: the trades were there. Shorter granularities than 5m, and symbols that the recording lacks, are only counted.
     """
 
     def __init__(self, symbols: Iterable[str], recorded: Recorded) -> None:
         self._symbols = frozenset(symbols)
         self._recorded = recorded
         self._longer: list[CandleSealed] = []
-        self._lacking: set[tuple[Symbol, int]] = set()
         self._newest: dict[Symbol, int] = {}  # newest base slot that is out
         self._counts: dict[Granularity, list[int]] = {}
         self.skipped_symbols: set[Symbol] = set()
@@ -172,9 +171,7 @@ class Comparison:
             return
         if event.granularity == BASE:
             self._newest[event.symbol] = max(self._newest.get(event.symbol, 0), event.open_ms)
-            if isinstance(event, CandleMissing):
-                self._lacking.add((event.symbol, event.open_ms))
-            else:
+            if isinstance(event, CandleSealed):
                 self._compare(event, self._recorded(event.symbol, event.open_ms))
         elif isinstance(event, CandleSealed):
             if interval_ms(event.granularity) < BASE_MS:
@@ -201,8 +198,7 @@ class Comparison:
         rows = [
             row
             for slot in slots
-            if (candle.symbol, slot) not in self._lacking
-            and (row := self._recorded(candle.symbol, slot)) is not None
+            if (row := self._recorded(candle.symbol, slot)) is not None
         ]
         bars = resample(rows, candle.granularity)
         return bars[0] if bars else None

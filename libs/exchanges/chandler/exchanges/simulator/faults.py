@@ -37,7 +37,7 @@ class Faults(msgspec.Struct, frozen=True, kw_only=True):
     duplicate: float = 0.0  # a pushed frame comes twice
     reorder: float = 0.0  # a pushed frame comes after the next one
     late: float = 0.0  # a candle's last update comes after the first row of the next candle
-    missing: float = 0.0  # the venue itself has no candle for a 5m slot
+    missing: float = 0.0  # the venue itself has no 5m candle for a slot; longer ones are whole
     silence: Spell | None = None  # the socket stays open and nothing comes
     storm429: Spell | None = None  # every REST request is answered with 429
 

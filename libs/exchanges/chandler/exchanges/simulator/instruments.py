@@ -221,7 +221,7 @@ class Quotes:
         if kept is not None and kept[0] == slot:
             return kept[1]
         market = self._market
-        bars = [b for s in range(slot - DAY_SLOTS, slot) if (b := market.candle(index, s))]
+        bars = [b for s in range(slot - DAY_SLOTS, slot) if (b := market.recorded(index, s))]
         if bars:
             midnight = slot * SLOT_MS // DAY_MS * DAY_MS
             since = next((bar.open for bar in bars if bar.open_ms >= midnight), bars[-1].close)

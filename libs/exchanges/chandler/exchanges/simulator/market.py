@@ -79,6 +79,7 @@ class Way(NamedTuple):
     minutes: tuple[Bar, ...]
     points: list[Point]
     ticks: list[bool]  # which points are pushed as ticks
+    lacked: bool  # the venue has no candle of 5m and shorter for it; what is longer has it all
 
 
 class Lack(NamedTuple):
@@ -109,13 +110,13 @@ class Market:
         self._extremes: dict[tuple[int, int], tuple[int, int]] = {}
 
     def lack(self, missing: float, seed: int, since_ms: int = 0) -> None:
-        """From `since_ms` on the venue lacks this share of its 5m candles; before, as it was."""
+        """From `since_ms` on the venue lacks this share of its 5m candles; before, as it was.
+
+        Longer candles are made of the whole recording: the trades were there.
+        """
         self._lacking = [one for one in self._lacking if one.since_ms < since_ms]
         self._lacking.append(Lack(since_ms, missing, seed))
         self._ways.clear()
-        self._closed.clear()
-        self._parts.clear()
-        self._extremes.clear()
         self._minutes = (-1, -1, ())
 
     def lacks(self, index: int, slot: int) -> bool:
@@ -151,7 +152,7 @@ class Market:
         return None if bar is None or self.lacks(index, slot) else bar
 
     def way(self, index: int, slot: int) -> Way | None:
-        """The path through a slot's candle; kept for the slots that are played now."""
+        """The path through a slot's recorded candle; kept for the slots that are played now."""
         ways = self._ways.get(slot)
         if ways is None:
             for old in [key for key in self._ways if abs(key - slot) > 2]:
@@ -177,10 +178,10 @@ class Market:
         if kept == slot:
             return part
         if kept == slot - 1 and part is not None and part.open_ms == start * SLOT_MS:
-            latest = self.candle(index, slot - 1)
+            latest = self.recorded(index, slot - 1)
             part = part if latest is None else joined(part, latest)
         else:
-            rows = (self.candle(index, each) for each in range(start, slot))
+            rows = (self.recorded(index, each) for each in range(start, slot))
             bars = resample_by(filter(None, rows), spacing.interval_ms, spacing.anchor_ms)
             part = bars[0] if bars else None
         self._parts[index, spacing.name] = (slot, part)
@@ -190,9 +191,9 @@ class Market:
         """The bar that is open at `now_ms`, up to then; None: nothing came in it yet."""
         slot = now_ms // SLOT_MS
         way = self.way(index, slot)
-        point = None
-        if way is not None:
-            point = next((p for p in reversed(way.points) if p.at_ms <= now_ms), None)
+        if way is not None and way.lacked and spacing.interval_ms <= SLOT_MS:
+            return None
+        point = _point(way, now_ms)
         if spacing.interval_ms < SLOT_MS:
             if point is None or point.minute.open_ms != spacing.open_of(now_ms):
                 return None
@@ -219,12 +220,13 @@ class Market:
 
     def last_price(self, index: int, now_ms: int) -> float:
         """The newest price, also over candles that the venue lacks."""
-        now = self.forming(index, SPACINGS["5m"], now_ms)
-        if now is not None:
-            return now.close
-        slot = now_ms // SLOT_MS - 1
+        slot = now_ms // SLOT_MS
+        point = _point(self.way(index, slot), now_ms)
+        if point is not None:
+            return point.five.close
+        slot -= 1
         while slot >= self._origin_slot:
-            bar = self.candle(index, slot)
+            bar = self.recorded(index, slot)
             if bar is not None:
                 return bar.close
             slot -= 1
@@ -240,7 +242,7 @@ class Market:
             return minutes[open_ms % SLOT_MS // MINUTE_MS] if minutes else None
         key = (index, spacing.name, open_ms)
         if key not in self._closed:
-            rows = (self.candle(index, slot + i) for i in range(spacing.interval_ms // SLOT_MS))
+            rows = (self.recorded(index, slot + i) for i in range(spacing.interval_ms // SLOT_MS))
             bars = resample_by(filter(None, rows), spacing.interval_ms, spacing.anchor_ms)
             self._keep(key, bars[0] if bars else None)
         return self._closed[key]
@@ -248,7 +250,7 @@ class Market:
     def _minutes_kept(self, index: int, slot: int) -> tuple[Bar, ...]:
         way = self._ways.get(slot, {}).get(index)
         if way is not None:
-            return way.minutes
+            return () if way.lacked else way.minutes
         if self._minutes[:2] != (index, slot):
             self._minutes = (index, slot, self.minutes(index, slot))
         return self._minutes[2]
@@ -262,14 +264,15 @@ class Market:
         return f"{self.seed}|{self.symbols[index]}|{slot}"
 
     def _make_way(self, index: int, slot: int) -> Way | None:
-        candle = self.candle(index, slot)
+        candle = self.recorded(index, slot)
         if candle is None:
             return None
         decimals, seed = self.recording.tapes[index].decimals, self._seed(index, slot)
         minutes = split(candle, decimals, seed)
         count = self.cadence.minute_points
         path = points(candle, minutes, count, decimals, f"{seed}|points")
-        return Way(candle, minutes, path, self._ticks(index, slot, candle, path))
+        ticks = self._ticks(index, slot, candle, path)
+        return Way(candle, minutes, path, ticks, self.lacks(index, slot))
 
     def _ticks(self, index: int, slot: int, candle: Bar, path: list[Point]) -> list[bool]:
         cadence = self.cadence
@@ -301,11 +304,17 @@ class Market:
             if len(self._extremes) > CACHED_BARS_MAX:
                 self._extremes.clear()
             slots = range(start, start + self.cadence.frame_slots)
-            bars = [(slot, bar) for slot in slots if (bar := self.candle(index, slot))]
+            bars = [(slot, bar) for slot in slots if (bar := self.recorded(index, slot))]
             top = max(bars, key=lambda pair: pair[1].high)[0]
             bottom = min(bars, key=lambda pair: pair[1].low)[0]
             self._extremes[key] = (top, bottom)
         return self._extremes[key]
+
+
+def _point(way: Way | None, now_ms: int) -> Point | None:
+    """The newest point of the way that has been reached."""
+    points_back = reversed(way.points) if way is not None else ()
+    return next((point for point in points_back if point.at_ms <= now_ms), None)
 
 
 def extended(before: Bar | None, five: Bar | None, spacing: Spacing) -> Bar | None:

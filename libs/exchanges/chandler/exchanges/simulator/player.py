@@ -112,7 +112,7 @@ class Player:
         self._sockets.flush()
 
     def _end(self, index: int, minute_ms: int, feeds: dict[str, Feed]) -> None:
-        """The last update of the bars that end here; of all if the venue lacks what follows."""
+        """The last update of the bars that end here; of all if nothing was recorded after."""
         at_ms = minute_ms - 1
         slot = at_ms // SLOT_MS
         way = self._market.way(index, slot)
@@ -166,6 +166,9 @@ class Player:
         self._push_ticker(index, feeds, slot, point.five.close, point.at_ms)
 
     def _push(self, feed: Feed, slot: int, way: Way, place: int, at_ms: int, last: bool) -> None:
+        assert feed.spacing is not None
+        if way.lacked and feed.spacing.interval_ms <= SLOT_MS:
+            return
         frame = feed.update(self._bar(feed, slot, way, place), at_ms)
         for session in feed.sessions:
             session.push(frame, last)

@@ -1,5 +1,6 @@
 """Asks a port whether a Kafka that can take work is behind it, in a few bytes of its protocol."""
 
+import contextlib
 import os
 import socket
 import struct
@@ -50,14 +51,19 @@ def listener(port: int) -> str:
             if fields[3] == LISTENING and int(fields[1].rpartition(":")[2], 16) == port:
                 sockets.add(f"socket:[{fields[9]}]")
     for folder in Path("/proc").glob("[0-9]*/fd"):
-        try:
-            held = {os.readlink(entry.path) for entry in os.scandir(folder)}
-            if held & sockets:
-                name = (folder.parent / "comm").read_text().strip()
-                return f"process {folder.parent.name} ({name})"
-        except OSError:  # another user's, or just gone
-            continue
+        if sockets & _held(folder):
+            name = (folder.parent / "comm").read_text().strip()
+            return f"process {folder.parent.name} ({name})"
     return "a process of another user"
+
+
+def _held(folder: Path) -> set[str]:
+    held = set()
+    with contextlib.suppress(OSError):  # another user's, or just gone
+        for name in os.listdir(folder):
+            with contextlib.suppress(FileNotFoundError):  # the one that lists is gone by now
+                held.add(os.readlink(folder / name))
+    return held
 
 
 def _exactly(connection: socket.socket, count: int) -> bytes:

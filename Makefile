@@ -1,0 +1,32 @@
+# What people and CI run. `make` alone lists it.
+SHELL := /bin/sh
+BIN := .venv/bin
+
+.PHONY: help setup check test up bench render
+.DEFAULT_GOAL := help
+
+help:  ## lists these
+	@grep -E '^[a-z]+:.*##' Makefile | sed -E 's/^([a-z]+):[^#]*## */  \1\t/' | expand -t 12
+
+setup:  ## makes the developer's environment
+	@./chandler test --version >/dev/null
+
+check: setup  ## style, types, imports, rendered documents, the tree; under 20 s
+	$(BIN)/ruff check --quiet .
+	$(BIN)/ruff format --quiet --check .
+	$(BIN)/mypy --no-error-summary .
+	$(BIN)/lint-imports --no-logo
+	./chandler render --check
+	./chandler test tests/project
+
+test:  ## every test that is not long
+	./chandler test
+
+up:  ## starts everything
+	./chandler up
+
+bench:  ## the streams' benchmark
+	./chandler bench stream
+
+render:  ## writes docs/topology.md from the declarations
+	./chandler render
