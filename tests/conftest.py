@@ -13,6 +13,7 @@ from contextlib import contextmanager
 import msgspec
 import pytest
 from hypothesis import settings as hypothesis_settings
+from hypothesis.strategies import from_regex
 
 from chandler.streams import embedded
 from chandler.streams.admin import create_topics
@@ -26,6 +27,8 @@ PORTS_OF_AN_INSTALLATION = 40
 # How long an example takes says more about the machine than about the code.
 hypothesis_settings.register_profile("chandler", deadline=None)
 hypothesis_settings.load_profile("chandler")
+# Python 3.11 can fail to parse a module that is imported deep inside a test: import it here.
+from_regex("x").validate()
 
 Topics = Callable[..., Awaitable[list[str]]]
 

@@ -8,9 +8,9 @@ from chandler.core.events import DeadLetter
 from chandler.streams.telemetry.metrics import Metrics
 from chandler.streams.writing import Record, Sender
 
-PERIOD_S = 10.0
+PERIOD_S = 60.0
 LINES_MAX = 1  # of one cause in a period
-LETTERS_MAX = 20  # of one cause in a period
+LETTERS_MAX = 100  # of one cause in a period
 RAW_MAX = 4_096  # characters
 
 

@@ -96,6 +96,7 @@ class Ingest:
         self._feeds: dict[int, Feed] = {}
         self._outputs: list[Output] = []
         self._weight = 0
+        self._throttled = 0
         self._working = False
         self._set_up = False  # every symbol has its first candles
         if not self._granularities:
@@ -322,6 +323,14 @@ class Ingest:
         weight = sum(rest.weight.values())
         context.metrics.add("chandler_ingest_request_weight_total", weight - self._weight)
         self._weight = weight
+        throttled = sum(rest.throttled.values())
+        if throttled > self._throttled:
+            ages = " ".join(f"{each} {(now - newest[each]) / 1_000:.0f} s" for each in newest)
+            detail = (
+                f"{throttled - self._throttled} answers 429; what is out is old: {ages}; waiting"
+            )
+            self._complaints.tell("venue limits us", detail, letter=False)
+        self._throttled = throttled
         untrusted = sum(not shard.trust.trusted for shard in self._shards)
         context.metrics.set("chandler_ingest_untrusted", untrusted)
         context.health.lag = repair.open

@@ -22,6 +22,7 @@ from chandler.core.events import (
 from chandler.core.granularity import Granularity, interval_ms, last_close
 from chandler.core.signals import HELD_TOLD, SymbolState
 from chandler.core.stage import HoleError, Stage
+from services.profile import IngestConfig
 from tests.candles import BASE, BTC, START_MS, longer, missing, path
 from tests.planted import engine
 
@@ -205,14 +206,25 @@ def test_rows_that_are_not_newer_are_dropped_and_another_one_is_a_dead_letter() 
 
 
 def test_people_are_told_once_when_a_higher_slot_does_not_come() -> None:
-    candles = path(HELD_TOLD + 20)
-    rows = rows_of(candles, ENGINES)
+    rows = rows_of(path(HELD_TOLD + 20), ENGINES)
 
     _, made = fold(signals.stage(ENGINES, code="code"), rows)
 
     letters = [each for each in made if isinstance(each, DeadLetter)]
     assert [each.cause for each in letters] == ["closes held"]
+    assert f"{HELD_TOLD} closes" in letters[0].detail
     assert "wait for rows of 1H 4H" in letters[0].detail
+
+
+def test_a_backfill_whose_higher_candles_come_last_tells_nobody() -> None:
+    """A start once left a dead letter for most symbols: the threshold was the backfill."""
+    base, hours, fours = lanes(IngestConfig().backfill // 12)
+    assert len(base) == IngestConfig().backfill
+
+    state, made = fold(signals.stage(ENGINES, code="code"), [*base, *hours, *fours])
+
+    assert not [each for each in made if isinstance(each, DeadLetter)]
+    assert state.done[BASE] == base[-1].close_ms
 
 
 # One close, values as given: what an engine makes of them.

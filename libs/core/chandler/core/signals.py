@@ -20,7 +20,9 @@ from chandler.core.notes import Invoke, call
 from chandler.core.stage import HoleError, Output, Stage
 
 NAME = "signals"
-HELD_TOLD = 300  # base closes of a symbol that wait for a higher slot: then people are told, once
+# Base closes of a symbol that wait for a higher slot: then people are told, once. At 5m a week,
+# more than any start's backfill, of which a symbol's longer candles may come last.
+HELD_TOLD = 2_016
 
 
 class SymbolState(msgspec.Struct, frozen=True):

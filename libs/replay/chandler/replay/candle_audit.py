@@ -150,7 +150,8 @@ class Comparison:
     """Sealed candles against a recording: 5m itself, longer ones resampled from its 5m rows.
 
     A base slot that the venue lacked (`CandleMissing`) is in the longer candle all the same, as at
-    the simulator: the trades were there. Shorter granularities than 5m, and symbols that the recording lacks, are only counted.
+    the simulator: the trades were there. Shorter granularities than 5m, and symbols that the
+    recording lacks, are only counted.
     """
 
     def __init__(self, symbols: Iterable[str], recorded: Recorded) -> None:
@@ -195,11 +196,7 @@ class Comparison:
 
     def _resampled(self, candle: CandleSealed) -> Bar | None:
         slots = range(candle.open_ms, candle.close_ms, BASE_MS)
-        rows = [
-            row
-            for slot in slots
-            if (row := self._recorded(candle.symbol, slot)) is not None
-        ]
+        rows = [row for slot in slots if (row := self._recorded(candle.symbol, slot)) is not None]
         bars = resample(rows, candle.granularity)
         return bars[0] if bars else None
 

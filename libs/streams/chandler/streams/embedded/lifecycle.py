@@ -183,7 +183,7 @@ def _needed(layout: Layout) -> bool:
     for _, started, file in _holders(layout):
         if started is None:
             (layout.leases / file).unlink(missing_ok=True)
-    return layout.leases.is_dir() and any(layout.leases.iterdir())
+    return layout.leases.is_dir() and bool(list(layout.leases.iterdir()))
 
 
 def _holders(layout: Layout) -> list[tuple[int, int | None, str]]:

@@ -50,7 +50,7 @@ def listener(port: int) -> str:
         for fields in (line.split() for line in lines):
             if fields[3] == LISTENING and int(fields[1].rpartition(":")[2], 16) == port:
                 sockets.add(f"socket:[{fields[9]}]")
-    for folder in Path("/proc").glob("[0-9]*/fd"):
+    for folder in sorted(Path("/proc").glob("[0-9]*/fd")):
         if sockets & _held(folder):
             name = (folder.parent / "comm").read_text().strip()
             return f"process {folder.parent.name} ({name})"
