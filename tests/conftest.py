@@ -22,13 +22,11 @@ from chandler.streams.settings import Installation
 from chandler.streams.settings import installation as installation_of
 
 PORTS = range(20_000, 31_000, 50)  # bases; above are the ports that the kernel gives to clients
-PORTS_OF_AN_INSTALLATION = 40
+PORTS_OF_AN_INSTALLATION = 48  # with three workers of each service
 
 # How long an example takes says more about the machine than about the code.
 hypothesis_settings.register_profile("chandler", deadline=None)
 hypothesis_settings.load_profile("chandler")
-# Python 3.11 can fail to parse a module that is imported deep inside a test: import it here.
-from_regex("x").validate()
 
 Topics = Callable[..., Awaitable[list[str]]]
 
@@ -38,6 +36,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    # Python 3.11 can fail to parse a module that is first imported deep inside a test.
+    from_regex("x").validate()
     if config.getoption("--long"):
         return
     for item in items:

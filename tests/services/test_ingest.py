@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from chandler.core.events import CandleMissing, CandlesOut, DeadLetter, Instrument, Ticker
-from chandler.streams.settings import Installation
+from chandler.streams.settings import Installation, SettingsError
 from chandler.streams.writing import LostError, Outbox, Record, ReplacedError
 from tests.conftest import Topics
 from tests.services.ingesting import (
@@ -162,3 +162,34 @@ async def test_a_transaction_that_is_lost_is_neither_repeated_nor_left_out(
 
         assert faults_of(found) == []
         assert differing(found, simulator) == []
+
+
+async def test_the_sockets_word_alone_gives_the_venues_candles_too(
+    installation: Installation, topics: Topics
+) -> None:
+    await topics(TOPICS)
+    async with venue(300.0) as simulator:
+        profile = profile_of(simulator, seal="rollover")
+        async with ingesting(installation, profile):
+            found = await enough(installation, 4 * 30 * 3 + 4 * 4)
+        sources = [each.headers["source"] for each in await records(installation, "candles.5m")]
+
+        assert faults_of(found) == []
+        assert differing(found, simulator) == []
+        assert sources.count(b"ws") >= 8
+
+
+async def test_a_shard_alone_takes_only_its_own_symbols(
+    installation: Installation, topics: Topics
+) -> None:
+    await topics(TOPICS)
+    async with venue(1_200.0) as simulator:
+        profile = profile_of(simulator, symbols_per_shard=3)
+        async with ingesting(installation, profile, shard=1) as context:
+            await until(lambda: context.health.ready, "it is not ready")
+            found = await candles(installation)
+        with pytest.raises(SettingsError, match="make 2 shards"):
+            async with ingesting(installation, profile, shard=2) as context:
+                await context.stop.wait()
+
+    assert len({symbol for symbol, _ in found}) == 1

@@ -15,12 +15,13 @@ from aiokafka.admin import NewTopic
 
 from chandler.core.events import CandleSealed, Event, IndicatorRow, Symbol
 from chandler.core.granularity import DAY_MS, Granularity, interval_ms
+from chandler.core.stage import Stage
 from chandler.streams.catalogue import topic as catalogued
 from chandler.streams.clients import admin, consumer, producer, topic_name, transactional_producer
 from chandler.streams.codec import decode, encode
 from chandler.streams.exact import run_stage
 from chandler.streams.settings import Installation
-from tests.streams.exact_worker import REACH_MS, STAGE, Health, Silent
+from tests.streams.exact_worker import REACH_MS, STAGE, Counted, Health, Silent
 
 ROOT = Path(__file__).resolve().parents[2]
 START_MS = 1_704_067_200_000
@@ -157,11 +158,15 @@ async def died(process: subprocess.Popen[str]) -> int:
 
 
 async def run_until(
-    installation: Installation, stop: asyncio.Event, observer: Silent, ahead_max_ms: int
+    installation: Installation,
+    stop: asyncio.Event,
+    observer: Silent,
+    ahead_max_ms: int,
+    stage: Stage[Counted] = STAGE,
 ) -> None:
     """The counting stage, run in this process."""
     await run_stage(
-        STAGE,
+        stage,
         installation=installation,
         service="indicators",
         reach_ms=REACH_MS,
@@ -174,12 +179,12 @@ async def run_until(
 
 @asynccontextmanager
 async def running(
-    installation: Installation, ahead_max_ms: int = 10 * DAY_MS
+    installation: Installation, ahead_max_ms: int = 10 * DAY_MS, stage: Stage[Counted] = STAGE
 ) -> AsyncIterator[Silent]:
     """The counting stage while the block runs."""
     stop = asyncio.Event()
     observer = Silent()
-    task = asyncio.create_task(run_until(installation, stop, observer, ahead_max_ms))
+    task = asyncio.create_task(run_until(installation, stop, observer, ahead_max_ms, stage))
     try:
         yield observer
     finally:

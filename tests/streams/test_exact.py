@@ -3,11 +3,12 @@
 import asyncio
 import signal
 
+import msgspec
 import pytest
 
 from chandler.core.events import CandleSealed, DeadLetter
 from chandler.core.granularity import HOUR_MS
-from chandler.core.stage import HoleError
+from chandler.core.stage import HoleError, Stage
 from chandler.streams.clients import transactional_producer
 from chandler.streams.codec import NewerSchemaError, encode
 from chandler.streams.settings import Installation
@@ -26,6 +27,7 @@ from tests.streams.exact_cluster import (
     spawn,
     sub_cluster,
 )
+from tests.streams.exact_worker import STAGE, Counted
 
 pytestmark = pytest.mark.kafka
 
@@ -194,3 +196,25 @@ async def test_an_input_that_runs_ahead_waits_for_the_others(cluster):
 
     assert len(ahead) == 25, "an hour ahead, and the hour that a 1H candle reaches"
     assert exactly_once(found, ["AAAUSDT"], 60)
+
+
+async def test_another_fingerprint_folds_all_anew_and_publishes_only_what_is_not_out(cluster):
+    def stage(fingerprint: str, total: float) -> Stage[Counted]:
+        return msgspec.structs.replace(
+            STAGE, start=lambda _key: Counted(total=total), fingerprint=fingerprint
+        )
+
+    await publish(cluster, candles(0, 10))
+    async with running(cluster, stage=stage("one", 0.0)):
+        await rows_when(cluster, 50)
+    await publish(cluster, candles(10, 15))
+    async with running(cluster, stage=stage("two", 1_000.0)):
+        found = await rows_when(cluster, 75)
+    await publish(cluster, candles(15, 16))
+    async with running(cluster, stage=stage("two", 5_000.0)):
+        found = await rows_when(cluster, 80)
+
+    totals = [row.values["total"] for row in found if row.symbol == "AAAUSDT"]
+    sums = [sum(100.0 + number for number in range(last + 1)) for last in range(16)]
+    assert exactly_once(found, SYMBOLS, 16)
+    assert totals == [*sums[:10], *(1_000.0 + each for each in sums[10:])]

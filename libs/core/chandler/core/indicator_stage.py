@@ -61,7 +61,14 @@ def stage(wanted: Mapping[Granularity, Sequence[Indicator]], *, code: str) -> St
         assert isinstance(event, (CandleSealed, CandleMissing)), f"not a candle: {event}"
         return _step(fold, state, event)
 
-    return Stage(name=NAME, state_type=SeriesState, key=_key, start=start_of, step=step)
+    return Stage(
+        name=NAME,
+        state_type=SeriesState,
+        key=_key,
+        start=start_of,
+        step=step,
+        fingerprint=digest(canonical(config)),
+    )
 
 
 def _key(event: Event) -> str:

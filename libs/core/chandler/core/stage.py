@@ -29,6 +29,9 @@ class Stage(msgspec.Struct, Generic[S], frozen=True, kw_only=True):
     key: Callable[[Event], str]  # which state an event belongs to
     start: Callable[[str], S]  # the state of a key that was never seen
     step: Callable[[S, Event], tuple[S, Sequence[Output]]]
+    # What the states depend on beside the inputs. Where it differs from the kept states', they are
+    # folded anew from the first record on, without publishing again what is out. "": never.
+    fingerprint: str = ""
 
 
 class HoleError(Exception):

@@ -21,6 +21,7 @@ from chandler.streams.settings import Installation
 S = TypeVar("S")
 
 BATCH_MAX = 500  # records in one transaction
+FOLD_S_MAX = 0.5  # folding for one transaction ends after the record that takes it past this
 RAW_BYTES_MAX = 4_096  # of a dead letter
 
 _encode_state = msgspec.json.Encoder().encode
@@ -68,6 +69,7 @@ class Lane(Generic[S]):
         reach_ms: dict[str, int],
         ahead_max_ms: int,
         observer: Observer,
+        folding: asyncio.Lock,
     ) -> None:
         self.partition = partition
         self.producer = producer
@@ -76,6 +78,9 @@ class Lane(Generic[S]):
         self._reach_ms = reach_ms
         self._ahead_max_ms = ahead_max_ms
         self._observer = observer
+        self._folding = folding
+        restored = restored.for_stage(stage.fingerprint)
+        self._silent_until = restored.offsets.silent_until
         self._raw_states = restored.states
         self._states: dict[str, S] = {}
         self._next = {topic: restored.offsets.next.get(topic, -1) for topic in reach_ms}
@@ -164,17 +169,20 @@ class Lane(Generic[S]):
         dirty: dict[str, S] = {}
         hole: HoleError | None = None
         count = 0
-        while count < BATCH_MAX:
-            taken = self._take()
-            if taken is None:
-                break
-            try:
-                self._fold(taken, dirty, outputs)
-            except HoleError as error:
-                hole = error
-                break
-            self._passed(taken)
-            count += 1
+        # One lane folds at a time: between two of them the group's heartbeat gets its turn.
+        async with self._folding:
+            folding = time.perf_counter()
+            while count < BATCH_MAX and time.perf_counter() - folding < FOLD_S_MAX:
+                taken = self._take()
+                if taken is None:
+                    break
+                try:
+                    self._fold(taken, dirty, outputs)
+                except HoleError as error:
+                    hole = error
+                    break
+                self._passed(taken)
+                count += 1
         if count:
             await self._commit(dirty, outputs)
             self._states.update(dirty)
@@ -192,14 +200,16 @@ class Lane(Generic[S]):
 
     def _fold(self, taken: Taken, dirty: dict[str, S], outputs: list[tuple[Output, Taken]]) -> None:
         if taken.event is None:
-            outputs.append((self._letter(taken), taken))
+            if taken.offset >= self._silent_until.get(taken.topic, 0):
+                outputs.append((self._letter(taken), taken))
             return
         key = self._stage.key(taken.event)
         before = dirty[key] if key in dirty else self._state(key)
         after, made = self._stage.step(before, taken.event)
         if after is not before:
             dirty[key] = after
-        outputs.extend((output, taken) for output in made)
+        if taken.offset >= self._silent_until.get(taken.topic, 0):
+            outputs.extend((output, taken) for output in made)
 
     def _state(self, key: str) -> S:
         if key not in self._states:
@@ -242,6 +252,8 @@ class Lane(Generic[S]):
             next={topic: offset for topic, offset in self._next.items() if offset >= 0},
             first_at=self._first_at,
             last_at=self._last_at,
+            fingerprint=self._stage.fingerprint,
+            silent_until=self._silent_until,
         )
         await self._send(state_topic, _encode_state(offsets), OFFSETS_KEY, self.partition)
         await producer.commit_transaction()

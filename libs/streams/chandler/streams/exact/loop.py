@@ -134,6 +134,7 @@ class _Worker(Generic[S]):
         self.drives: dict[int, asyncio.Task[None]] = {}
         self.wakes: dict[int, asyncio.Event] = {}
         self.committed = 0  # transactions since the last restart
+        self.folding = asyncio.Lock()
 
     async def run(self) -> None:
         restarts = 0
@@ -271,6 +272,7 @@ class _Worker(Generic[S]):
                 self.reach_ms,
                 self.ahead_max_ms,
                 self.observer,
+                self.folding,
             )
             self.lanes[partition] = lane
             self.wakes[partition] = asyncio.Event()

@@ -27,6 +27,8 @@ class Offsets(msgspec.Struct, frozen=True):
     next: dict[str, int]
     first_at: int = -1  # event time of the partition's first record, ms
     last_at: dict[str, int] = {}  # newest event time taken in, by input, ms
+    fingerprint: str = ""  # of the stage that made the states
+    silent_until: dict[str, int] = {}  # below these offsets everything is published already
 
 
 class Restored(msgspec.Struct):
@@ -34,6 +36,17 @@ class Restored(msgspec.Struct):
 
     states: dict[str, bytes]
     offsets: Offsets
+
+    def for_stage(self, fingerprint: str) -> "Restored":
+        """Itself; without states and from the first record on, if another stage made them."""
+        kept = self.offsets
+        if not fingerprint or not kept.next or kept.fingerprint == fingerprint:
+            return self
+        topics = kept.next.keys() | kept.silent_until.keys()
+        silent = {
+            topic: max(kept.next.get(topic, 0), kept.silent_until.get(topic, 0)) for topic in topics
+        }
+        return Restored(states={}, offsets=Offsets(next={}, silent_until=silent))
 
 
 async def read_states(

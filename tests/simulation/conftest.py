@@ -1,0 +1,42 @@
+"""One session of a whole Chandler, shared by all tests that only look at what it left."""
+
+import asyncio
+from collections.abc import Iterator
+
+import pytest
+
+from chandler.streams.embedded import lease
+from chandler.streams.reader import Record, read_topics
+from tests.conftest import free_port_base
+from tests.simulation.session import LONG, SHORT, Session, play
+from tests.simulation.system import System
+
+CANDLES = ("candles.5m", "candles.1H", "candles.4H")
+
+
+@pytest.fixture(scope="session")
+def is_long(pytestconfig: pytest.Config) -> bool:
+    """Whether the tests may take minutes."""
+    return bool(pytestconfig.getoption("--long"))
+
+
+@pytest.fixture(scope="session")
+def session(tmp_path_factory: pytest.TempPathFactory, is_long: bool) -> Iterator[Session]:
+    """A session that was played, killed at and ended; its Kafka runs again, with its topics."""
+    system = System(tmp_path_factory.mktemp("session") / "data", free_port_base())
+    try:
+        played = play(system, LONG if is_long else SHORT)
+        with lease(system.installation):
+            yield played
+    finally:
+        system.kill_all()
+
+
+@pytest.fixture(scope="session")
+def recorded(session: Session) -> list[Record]:
+    """Its candles, as the topics hold them."""
+
+    async def read() -> list[Record]:
+        return [record async for record in read_topics(session.system.installation, CANDLES)]
+
+    return asyncio.run(read())
