@@ -17,7 +17,7 @@ check: setup  ## style, types, imports, rendered documents, the tree; under 20 s
 	$(BIN)/mypy --no-error-summary .
 	$(BIN)/lint-imports --no-logo
 	./chandler render --check
-	./chandler test tests/project
+	./chandler test tests/project -m "not system"
 
 test:  ## every test that is not long
 	./chandler test

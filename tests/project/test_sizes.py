@@ -50,8 +50,8 @@ def test_a_folder_can_be_overseen():
 
     for folder, count in counts.items():
         assert count <= FOLDER_MODULES_MAX, (
-            f"{folder} holds {count} modules, at most {FOLDER_MODULES_MAX}: put those that belong together "
-            "into a folder of their own"
+            f"{folder} holds {count} modules, at most {FOLDER_MODULES_MAX}: put those that "
+            "belong together into a folder of their own"
         )
 
 

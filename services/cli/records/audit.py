@@ -11,8 +11,9 @@ from chandler.core.events import CandleMissing, CandleSealed
 from chandler.core.granularity import INTERVAL_MS
 from chandler.replay.candle_audit import CandleAudit, Comparison
 from chandler.streams.reader import read_topics
+from chandler.streams.settings import Installation
 from services.cli.records.audit_signals import signals
-from services.runner import installed
+from services.cli.records.reading import reading
 
 app = typer.Typer(no_args_is_help=True)
 
@@ -29,7 +30,8 @@ def candles(
 ) -> int:
     """Reads every sealed candle; status 1 on any fault, or when there was nothing to look at."""
     comparison = None if against is None else comparison_with(against)
-    checked = asyncio.run(_read(comparison))
+    with reading() as installation:
+        checked = asyncio.run(_read(installation, comparison))
     compared = {} if comparison is None else comparison.finish()
     differing = sum(each.differing for each in compared.values())
     looked = sum(each.candles for each in compared.values())
@@ -82,10 +84,10 @@ def comparison_with(file: Path) -> Comparison:
     )
 
 
-async def _read(comparison: Comparison | None) -> CandleAudit:
+async def _read(installation: Installation, comparison: Comparison | None) -> CandleAudit:
     checked = CandleAudit()
     names = [f"candles.{granularity}" for granularity in INTERVAL_MS]
-    async for record in read_topics(installed(), names):
+    async for record in read_topics(installation, names):
         if isinstance(record.event, CandleSealed | CandleMissing):
             checked.take(record.event)
             if comparison is not None:

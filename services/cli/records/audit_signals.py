@@ -13,17 +13,17 @@ from chandler.replay.recompute import SignalAudit, audit
 from chandler.streams.reader import read_topics
 from chandler.streams.settings import Installation
 from services import plugins
+from services.cli.records.reading import reading
 from services.loading import configuration
 from services.profile import Profile
-from services.runner import installed
 
 
 def signals(
     as_json: Annotated[bool, typer.Option("--json", help="for programs")] = False,
 ) -> int:
     """Recomputes all signals from candles.*; status 1 on any difference, or when there are none."""
-    installation = installed()
-    checked = asyncio.run(audit_signals(installation, configuration(installation).profile))
+    with reading() as installation:
+        checked = asyncio.run(audit_signals(installation, configuration(installation).profile))
     if as_json:
         typer.echo(msgspec.json.encode(checked._asdict()).decode())
     else:
@@ -35,7 +35,12 @@ def signals(
             f"not_compared={checked.not_compared} digest={checked.digest}"
         )
     if checked.signals == 0:
-        typer.echo("nothing was looked at: run ./chandler up for a while first", err=True)
+        other = f"{checked.not_compared} signals are of other code or configurations; "
+        typer.echo(
+            f"nothing was looked at: {other if checked.not_compared else ''}"
+            "run ./chandler up for a while first",
+            err=True,
+        )
     faults = checked.mismatches + checked.duplicated + checked.missing
     return 0 if checked.signals and not faults else 1
 

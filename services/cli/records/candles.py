@@ -9,7 +9,8 @@ import typer
 from chandler.core.events import CandleSealed
 from chandler.core.granularity import parse_granularity
 from chandler.streams.reader import read_topics
-from services.runner import installed
+from chandler.streams.settings import Installation
+from services.cli.records.reading import reading
 
 COLUMNS = ("symbol", "open_time", "open", "high", "low", "close", "volume", "quote_volume")
 SUFFIXES = (".parquet", ".csv")
@@ -37,16 +38,19 @@ def export(
         parse_granularity(granularity)
     except ValueError as error:
         raise typer.BadParameter(str(error)) from None
-    rows = asyncio.run(_rows(granularity, symbol.upper()))
+    with reading() as installation:
+        rows = asyncio.run(_rows(installation, granularity, symbol.upper()))
     _write(out, rows)
     symbols = len({row[0] for row in rows})
     typer.echo(f"candles={len(rows)} symbols={symbols} granularity={granularity} file={out}")
     return 0 if rows else 1
 
 
-async def _rows(granularity: str, symbol: str) -> list[tuple[str | int | float, ...]]:
+async def _rows(
+    installation: Installation, granularity: str, symbol: str
+) -> list[tuple[str | int | float, ...]]:
     rows = []
-    async for record in read_topics(installed(), [f"candles.{granularity}"]):
+    async for record in read_topics(installation, [f"candles.{granularity}"]):
         candle = record.event
         if not isinstance(candle, CandleSealed) or (symbol and candle.symbol != symbol):
             continue

@@ -3,15 +3,16 @@
 import asyncio
 import base64
 from datetime import UTC, datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple
 
 import msgspec
 import typer
 
 from chandler.streams.catalogue import BY_NAME
 from chandler.streams.reader import Record, follow
+from chandler.streams.settings import Installation
+from services.cli.records.reading import reading
 from services.layers import nearest
-from services.runner import installed
 
 
 def tail(
@@ -25,17 +26,30 @@ def tail(
     if topic not in BY_NAME:
         near = nearest(topic, list(BY_NAME))
         raise typer.BadParameter(f"topic {topic!r} is not in the catalogue{near}: see topics")
-    asyncio.run(_tail(topic, symbol.upper(), from_beginning, limit, as_json))
+    wanted = Wanted(symbol.upper(), from_beginning, limit, as_json)
+    with reading() as installation:
+        asyncio.run(_tail(installation, topic, wanted))
 
 
-async def _tail(name: str, symbol: str, from_beginning: bool, limit: int, as_json: bool) -> None:
+class Wanted(NamedTuple):
+    """Which records, and how they are shown."""
+
+    symbol: str
+    from_beginning: bool
+    limit: int
+    as_json: bool
+
+
+async def _tail(installation: Installation, name: str, wanted: Wanted) -> None:
     printed = 0
-    async for record in follow(installed(), [name], "beginning" if from_beginning else "end"):
-        if symbol and record.key.split("|")[0].upper() != symbol:
+    async for record in follow(
+        installation, [name], "beginning" if wanted.from_beginning else "end"
+    ):
+        if wanted.symbol and record.key.split("|")[0].upper() != wanted.symbol:
             continue
-        typer.echo(_json(record) if as_json else _line(record))
+        typer.echo(_json(record) if wanted.as_json else _line(record))
         printed += 1
-        if printed == limit:
+        if printed == wanted.limit:
             return
 
 

@@ -10,14 +10,15 @@ from rich.table import Table
 
 from chandler.streams.admin import describe
 from chandler.streams.catalogue import TOPICS, Topic
-from services.runner import installed
+from services.cli.records.reading import reading
 
 DAY_MS = 86_400_000
 
 
 def topics(as_json: Annotated[bool, typer.Option("--json", help="for programs")] = False) -> None:
     """Shows every topic: key, partitions, what is kept, how much is in it."""
-    states = {state.name: state for state in asyncio.run(describe(installed()))}
+    with reading() as installation:
+        states = {state.name: state for state in asyncio.run(describe(installation))}
     if as_json:
         found = [
             msgspec.to_builtins(states[topic.name])

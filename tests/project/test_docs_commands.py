@@ -1,0 +1,190 @@
+"""Every command that a document shows is run, in the document's own words."""
+
+import json
+import os
+import re
+import shlex
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from services.cli.app import COMMANDS
+from tests.conftest import free_port_base
+from tests.project.tree import ROOT, files, shown
+
+START_S_MAX = 120.0
+END_S_MAX = 20.0  # ten, and what a busy machine adds
+COMMAND_S_MAX = 120.0
+UP = "./chandler up"
+# Long ones and those that need the network, each with the test that runs it.
+ELSEWHERE = {
+    "./chandler test": "tests/project/test_docs_commands.py::test_a_command_of_the_documents_works",
+    "CHANDLER_DATA=.chandler-paper ./chandler up --profile paper": (
+        "tests/services/test_profile.py::test_every_shipped_profile_can_be_used"
+    ),
+    "./chandler new engine my_dips": (
+        "tests/services/test_new_engine.py::test_the_generated_test_passes_as_generated"
+    ),
+    "./chandler test plugins/my_dips": (
+        "tests/services/test_new_engine.py::test_the_generated_test_passes_as_generated"
+    ),
+    "./chandler check-causal plugins/my_dips": (
+        "tests/services/test_new_engine.py::"
+        "test_the_generated_engine_is_found_and_does_not_look_ahead"
+    ),
+}
+ALONE = ("check-causal", "indicator", "config", "bench")  # the others need a running `up`
+
+
+class Shown(NamedTuple):
+    """A command as a document shows it, with the output below it."""
+
+    document: str
+    command: str
+    output: tuple[str, ...]  # … stands for anything
+
+
+def documents() -> list[Path]:
+    return [path for path in files("*.md") if "libs" not in path.parts]
+
+
+def commands() -> list[Shown]:
+    found = []
+    for path in documents():
+        for block in re.findall(r"^```console\n(.*?)^```", path.read_text(), re.DOTALL | re.M):
+            for part in re.split(r"^\$ ", block, flags=re.M)[1:]:
+                command, *output = part.splitlines()
+                found.append(Shown(shown(path), command, tuple(output)))
+    return found
+
+
+def run_here() -> list[Shown]:
+    return [one for one in commands() if one.command not in (UP, *ELSEWHERE)]
+
+
+def is_quick(one: Shown) -> bool:
+    return shlex.split(one.command)[1] in ALONE
+
+
+def tried(one: Shown, environ: dict[str, str]) -> None:
+    done = subprocess.run(
+        shlex.split(one.command),
+        cwd=ROOT,
+        env=environ,
+        capture_output=True,
+        text=True,
+        timeout=COMMAND_S_MAX,
+        check=False,
+    )
+    said = done.stdout + done.stderr
+
+    assert done.returncode == 0, f"{one.document}: $ {one.command}\n{said}"
+    for line in one.output:
+        wanted = ".*".join(map(re.escape, line.split("…")))
+        assert re.search(f"^{wanted}$", done.stdout, re.M), (
+            f"{one.document} shows {line!r}:\n{said}"
+        )
+
+
+def environment(data: Path) -> dict[str, str]:
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("CHANDLER_")}
+    return {
+        **kept,
+        "CHANDLER_DATA": str(data),
+        "CHANDLER_PORT_BASE": str(free_port_base()),
+    }
+
+
+@pytest.fixture(scope="module")
+def session(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
+    """What the README says first: `./chandler up`, only faster, until it has given a signal."""
+    data = tmp_path_factory.mktemp("documents")
+    environ = environment(data)
+    log = data / "up.log"
+    with log.open("w") as output:
+        up = subprocess.Popen(
+            [*shlex.split(UP), "--speed", "600"],
+            cwd=ROOT,
+            env=environ,
+            stdout=output,
+            stderr=output,
+        )
+    try:
+        begun = time.monotonic()
+        while not _well(environ, data):
+            assert up.poll() is None, log.read_text()
+            assert time.monotonic() - begun < START_S_MAX, log.read_text()
+            time.sleep(1)
+        yield environ
+        up.send_signal(signal.SIGINT)
+        assert up.wait(END_S_MAX) in (0, 130), log.read_text()
+    finally:
+        if up.poll() is None:
+            up.kill()
+            up.wait()
+
+
+def _well(environ: dict[str, str], data: Path) -> bool:
+    status = subprocess.run(
+        ["./chandler", "status", "--json"], cwd=ROOT, env=environ, capture_output=True, check=False
+    )
+    market = subprocess.run(
+        ["./chandler", "market", "--json"], cwd=ROOT, env=environ, capture_output=True, check=False
+    )
+    signals = data / "signals.jsonl"
+    return (
+        status.returncode == 0
+        and bool(json.loads(status.stdout)["services"])
+        and market.returncode == 0
+        and signals.exists()
+        and signals.stat().st_size > 0
+    )
+
+
+@pytest.mark.system
+@pytest.mark.parametrize(
+    "one",
+    [one for one in run_here() if is_quick(one)],
+    ids=lambda one: f"{one.document}: {one.command}",
+)
+def test_a_command_of_the_documents_works(one, tmp_path):
+    tried(one, environment(tmp_path))
+
+
+@pytest.mark.kafka
+@pytest.mark.system
+@pytest.mark.parametrize(
+    "one",
+    [one for one in run_here() if not is_quick(one)],
+    ids=lambda one: f"{one.document}: {one.command}",
+)
+def test_a_command_of_the_documents_works_while_up_runs(one, session):
+    tried(one, session)
+
+
+@pytest.mark.parametrize("command", ELSEWHERE)
+def test_a_command_that_is_not_run_here_names_the_test_that_runs_it(command):
+    path, _, name = ELSEWHERE[command].partition("::")
+
+    assert f"def {name}(" in (ROOT / path).read_text()
+    assert command in {one.command for one in commands()}, "no document shows it: remove it"
+
+
+def test_a_document_shows_commands_as_console_only():
+    """In any other fence a command would escape this test."""
+    for path in documents():
+        for language, block in re.findall(r"^```(\w*)\n(.*?)^```", path.read_text(), re.S | re.M):
+            assert language == "console" or "./chandler " not in block, (
+                f"{shown(path)}: show ./chandler in a ```console block, as `$ ./chandler …`"
+            )
+
+
+def test_every_command_that_a_document_mentions_exists():
+    for path in documents():
+        for word in re.findall(r"\./chandler ([a-z-]+)", path.read_text()):
+            assert word in COMMANDS, f"{shown(path)} mentions ./chandler {word}: there is none"
