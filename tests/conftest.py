@@ -45,15 +45,11 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             item.add_marker(pytest.mark.skip(reason="takes minutes: only with --long"))
 
 
-def free_port_base() -> int:
+def free_port_base(ports: int = PORTS_OF_AN_INSTALLATION) -> int:
     """A base above which all ports of an installation are free."""
     bases = list(PORTS)
     random.shuffle(bases)
-    return next(
-        base
-        for base in bases
-        if all(free(base + offset) for offset in range(PORTS_OF_AN_INSTALLATION))
-    )
+    return next(base for base in bases if all(free(base + offset) for offset in range(ports)))
 
 
 @pytest.fixture(scope="session")

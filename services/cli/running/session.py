@@ -183,7 +183,7 @@ async def _kafka(installation: Installation, profile: Profile, view: View) -> As
         while True:
             await asyncio.sleep(KAFKA_LOOK_S)
             try:
-                await asyncio.to_thread(ensure_running, installation, view.say)
+                await asyncio.to_thread(ensure_running, installation, view.say, only_if_leased=True)
             except EmbeddedKafkaError as error:
                 view.say(f"kafka: {error}")
 

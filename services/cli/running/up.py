@@ -10,6 +10,7 @@ from typing import Annotated
 
 import typer
 
+from chandler.streams import embedded
 from services.cli.running import flags
 from services.cli.running.session import Session
 from services.cli.running.state import only_one
@@ -44,8 +45,10 @@ def up(
     if profile:
         is_file = profile.endswith(".toml")
         os.environ["CHANDLER_PROFILE"] = str(Path(profile).resolve()) if is_file else profile
-    began = time.monotonic()
     installation = installed()
+    if installation.embedded:
+        embedded.install(lambda line: typer.echo(line, err=True))
+    began = time.monotonic()  # the installation is over
     os.environ["CHANDLER_DATA"] = str(installation.data)
     values = flags.layer(
         speed=speed, symbols=symbols, candles=candles, faults=faults, seed=seed, scale=scale or []

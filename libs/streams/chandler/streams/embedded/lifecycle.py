@@ -22,6 +22,7 @@ from chandler.streams.embedded.errors import (
     StartError,
     UnreachableError,
 )
+from chandler.streams.embedded.jars import class_path
 from chandler.streams.embedded.probe import answers
 from chandler.streams.settings import PORT_KAFKA, Installation
 
@@ -31,6 +32,11 @@ KEPT = "kept"  # the lease of `kafka start`: no process holds it
 BROKERS_ANSWER_S_MAX = 15.0
 
 Progress = Callable[[str], None]
+
+
+def install(progress: Progress | None = None) -> None:
+    """Downloads what Kafka needs and this machine lacks; nothing the second time."""
+    class_path(progress or _silent)
 
 
 def ensure_running(
