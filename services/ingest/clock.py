@@ -29,8 +29,12 @@ class Clock:
         at, venue_ms = await self._sample(rest)
         expected = self._venue_ms + (at - self._at) * self.rate * 1_000
         wrong = int(venue_ms - expected) if self._at else 0
-        self._venue_ms, self._at = float(venue_ms), at
+        self.set(at, venue_ms)
         return wrong
+
+    def set(self, at: float, venue_ms: int) -> None:
+        """The venue's clock showed `venue_ms` at monotonic second `at`."""
+        self._venue_ms, self._at = float(venue_ms), at
 
     async def measure(self, rest: Rest) -> None:
         """Looks twice and takes the rate from that; a venue may be made slower or faster."""

@@ -258,8 +258,16 @@ class Ingest:
                     self._log,
                     f"{symbol}'s first candles",
                 )
-            if symbol in shard.symbols:
-                shard.add(sequence)
+            if symbol not in shard.symbols:
+                return
+            shard.add(sequence)
+            ahead_ms = min(lane.cursor for lane in sequence.lanes.values()) - self._clock.now()
+            if ahead_ms > 0:
+                detail = (
+                    f"{symbol}: its candles are out up to {ahead_ms / 1_000:.0f} s after the "
+                    "venue's time; it goes on from there: is this another venue, or its clock reset?"
+                )
+                self._complaints.tell("ahead of the venue", detail, letter=False)
 
         async with asyncio.TaskGroup() as tasks:
             for shard in self._shards:

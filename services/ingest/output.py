@@ -16,7 +16,7 @@ from services.ingest.clock import Clock
 from services.ingest.shard import Shard
 
 LINGER_S = 0.004  # so that a close of all symbols becomes one transaction
-CANDLES_MAX = 3_000  # in one transaction
+CANDLES_MAX = 1_000  # in one transaction: far below the broker's 5 s on a busy machine
 SYMBOL_CANDLES_MAX = 600  # of one symbol in one transaction
 REOPEN_S = 1.0
 CLOSE_S_MAX = 4.0

@@ -60,7 +60,18 @@ async def ingesting(
     installation: Installation, profile: Profile, shard: int | None = None
 ) -> AsyncIterator[Context]:
     """A running ingest; it has drained afterwards. What ended it before is raised."""
-    context = Context(
+    context = context_of(installation, profile, shard)
+    task = asyncio.create_task(run(context))
+    try:
+        yield context
+    finally:
+        context.stop.set()
+        await asyncio.wait([task])
+        task.result()
+
+
+def context_of(installation: Installation, profile: Profile, shard: int | None = None) -> Context:
+    return Context(
         installation=installation,
         profile=profile,
         shard=shard,
@@ -69,13 +80,6 @@ async def ingesting(
         log=logging.getLogger("test.ingest"),
         code="",
     )
-    task = asyncio.create_task(run(context))
-    try:
-        yield context
-    finally:
-        context.stop.set()
-        await asyncio.wait([task])
-        task.result()
 
 
 async def until(holds: Callable[[], bool], what: str) -> None:

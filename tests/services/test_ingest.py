@@ -10,10 +10,12 @@ import pytest
 from chandler.core.events import CandleMissing, CandlesOut, DeadLetter, Instrument, Ticker
 from chandler.streams.settings import Installation, SettingsError
 from chandler.streams.writing import LostError, Outbox, Record, ReplacedError
+from services.ingest.edge import run
 from tests.conftest import Topics
 from tests.services.ingesting import (
     TOPICS,
     candles,
+    context_of,
     differing,
     enough,
     faults_of,
@@ -73,7 +75,7 @@ async def test_faults_of_the_venue_leave_no_trace(
     )
     async with venue(600.0, faults=faults) as simulator:
         async with ingesting(installation, profile_of(simulator)):
-            found = await enough(installation, 4 * 30 * 3 + 4 * 50)
+            found = await enough(installation, 4 * 30 * 3 + 4 * 25)
 
         assert faults_of(found) == []
         assert differing(found, simulator) == []
@@ -189,7 +191,6 @@ async def test_a_shard_alone_takes_only_its_own_symbols(
             await until(lambda: context.health.ready, "it is not ready")
             found = await candles(installation)
         with pytest.raises(SettingsError, match="make 2 shards"):
-            async with ingesting(installation, profile, shard=2) as context:
-                await context.stop.wait()
+            await run(context_of(installation, profile, shard=2))
 
     assert len({symbol for symbol, _ in found}) == 1

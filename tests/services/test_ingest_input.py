@@ -15,9 +15,9 @@ from chandler.core.ingest.trust import Trust
 from chandler.exchanges.bitget.errors import MalformedFrame
 from chandler.exchanges.bitget.feed import FeedEvent, Malformed, Received
 from chandler.exchanges.bitget.parse import parse_frame
+from chandler.streams.settings import installation
 from chandler.streams.telemetry.infra import Infra
 from chandler.streams.telemetry.metrics import Metrics
-from chandler.streams.settings import installation
 from chandler.streams.writing import Record, Sender
 from services.ingest.clock import Clock
 from services.ingest.complaints import Complaints
@@ -53,7 +53,7 @@ class Desk:
         self.sender = Kept()
         self.metrics = Metrics("ingest", SERVICE.metrics)
         clock = Clock(1.0, monotonic=lambda: 1.0)
-        clock._venue_ms, clock._at = float(OPEN + 301_000), 1.0
+        clock.set(1.0, OPEN + 301_000)
         log = logging.getLogger("test")
         complaints = Complaints(log, self.metrics, self.sender)
         self.shard = Shard(

@@ -5,6 +5,7 @@ After any error it isn't known whether the batch is out: open again, read back w
 
 import asyncio
 import contextlib
+import time
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -12,7 +13,7 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError, ProducerFenced
 
 from chandler.core.events import Event
-from chandler.streams.clients import topic_name, transactional_producer
+from chandler.streams.clients import TRANSACTION_TIMEOUT_MS, topic_name, transactional_producer
 from chandler.streams.codec import encode
 from chandler.streams.settings import Installation
 
@@ -65,6 +66,7 @@ class Outbox:
         """All of them, or none. LostError: not known which; ReplacedError: never again."""
         assert self._producer is not None, "open the outbox first"
         sent: list[asyncio.Future[object]] = []
+        began = time.monotonic()
         try:
             async with asyncio.timeout(WRITE_S_MAX):
                 await self._producer.begin_transaction()
@@ -79,6 +81,10 @@ class Outbox:
                 await self._producer.commit_transaction()
         except ProducerFenced:
             await self._give_up(sent)
+            took_s = time.monotonic() - began
+            if took_s * 1_000 >= TRANSACTION_TIMEOUT_MS:
+                # The broker itself ends such a transaction; its answer is the same.
+                raise LostError(f"{self.name}: a transaction took {took_s:.1f} s") from None
             raise ReplacedError(
                 f"{self.name}: another instance took over its transactions: this one ends"
             ) from None
