@@ -265,7 +265,7 @@ class Ingest:
             if ahead_ms > 0:
                 detail = (
                     f"{symbol}: its candles are out up to {ahead_ms / 1_000:.0f} s after the "
-                    "venue's time; it goes on from there: is this another venue, or its clock reset?"
+                    "venue's time and go on from there: another venue, or a clock set back?"
                 )
                 self._complaints.tell("ahead of the venue", detail, letter=False)
 

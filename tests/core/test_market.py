@@ -144,15 +144,28 @@ def test_a_missing_slot_repeats_the_close_and_keeps_the_window() -> None:
     assert dict(view.movers_up) == pytest.approx({"A": 0.1})
 
 
-def test_no_window_spans_a_hole() -> None:
-    """Totals on both sides of a hole don't belong together."""
+def test_a_row_that_was_lost_costs_its_own_close_and_no_window() -> None:
+    """faust lost a symbol's row in a restart, and its 24h window was gone for a day."""
     market = Market()
-    take(market, candle("A", 1, 100.0))
-    for step in range(5, 14):
+    for step in (*range(1, 7), *range(8, 20)):
         take(market, candle("A", step, 100.0 + step))
 
-    assert "1h" not in shown(market, 13)
-    assert "5m" in shown(market, 13)
+    assert dict(shown(market, 19)["5m"].movers_up) == pytest.approx({"A": 119 / 118 - 1})
+    assert dict(shown(market, 18)["1h"].movers_up) == pytest.approx({"A": 118 / 106 - 1})
+    assert "1h" not in shown(market, 19)
+
+
+def test_no_window_spans_a_long_hole() -> None:
+    """Totals on both sides of it don't belong together."""
+    market = Market()
+    take(market, candle("A", 1, 100.0))
+    take(market, candle("A", 15, 100.0))
+    for step in range(16, 25):
+        take(market, candle("A", step, 100.0 + step))
+
+    assert "24h" not in shown(market, 24)
+    assert "1h" not in shown(market, 24)
+    assert "5m" in shown(market, 24)
 
 
 def test_a_symbol_keeps_the_rows_of_a_day_and_no_more() -> None:

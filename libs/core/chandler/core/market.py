@@ -18,7 +18,7 @@ WINDOWS: dict[str, int] = {"5m": 1, "1h": 12, "24h": 288}  # window → how many
 SLOTS = max(WINDOWS.values()) + 1  # rows kept for each symbol: a window needs both its ends
 RANKED = 10  # symbols in each list
 EMA_PERIOD = 50
-LIVING_STEPS = 12  # a symbol without a candle for so many steps is not waited for
+LIVING_STEPS = 12  # a symbol that is silent for longer is not waited for, and begins anew
 
 
 class Row(NamedTuple):
@@ -40,11 +40,12 @@ def slot(close_ms: int) -> int:
 def next_row(before: Row | None, candle: Candle) -> Row | None:
     """The row after `candle`; None if there is nothing new in it.
 
-    A missing slot repeats the last close. After a hole of any length the row starts anew.
+    A missing slot repeats the last close. A short hole (a row that was lost in a crash) is bridged,
+    after a long one the row starts anew.
     """
     if before is not None and candle.close_ms <= before.close_ms:
         return None
-    joins = before is not None and candle.close_ms == before.close_ms + STEP_MS
+    joins = before is not None and candle.close_ms <= before.close_ms + LIVING_STEPS * STEP_MS
     if not isinstance(candle, CandleSealed):
         return before._replace(close_ms=candle.close_ms) if before is not None and joins else None
     if before is None or not joins:
