@@ -46,7 +46,7 @@ async def newest(cluster: Installation) -> dict[str, MarketView]:
 
 
 async def show(cluster: Installation, number: int) -> tuple[dict[str, MarketView], Watched]:
-    """Runs the market until it shows the close of candle `number`; its newest views."""
+    """Runs the market until it shows candle `number` of all symbols; its newest views."""
     stop, health, watched = asyncio.Event(), Health(), Watched()
     setup = FaustView(
         service="market", topic="candles.5m", table="closes", view=MarketFold(), partitions=4
@@ -57,8 +57,9 @@ async def show(cluster: Installation, number: int) -> tuple[dict[str, MarketView
     views: dict[str, MarketView] = {}
     try:
         async with asyncio.timeout(DEADLINE_S):
+            close_ms = candle("AAAUSDT", number).close_ms
             while not task.done() and not (
-                views and views["5m"].at == candle("AAAUSDT", number).close_ms and health.lag == 0
+                views and views["5m"].at == close_ms and views["5m"].symbols == len(SYMBOLS)
             ):
                 await asyncio.sleep(0.1)
                 views = await newest(cluster)

@@ -33,7 +33,7 @@ from tests.simulation.system import System, until
 
 SERVICES: tuple[Service, ...] = (INDICATORS, SIGNALS)
 DONE_S_MAX = 240.0
-TOPICS = sorted({name for service in SERVICES for name in (*service.reads, *service.writes)})
+TOPICS = sorted({"infra"}.union(*({*service.reads, *service.writes} for service in SERVICES)))
 
 
 class Found(NamedTuple):
@@ -87,13 +87,23 @@ async def publish(target: Branch, records: Iterable[Record]) -> None:
 
 
 def portions(records: Iterable[Record], count: int) -> list[list[Record]]:
-    """The records in the order of their closes, each topic's own order kept, in equal parts."""
-    by_close = sorted(
-        (record for record in records if record.event is not None),
-        key=lambda record: event_at(record.event) if record.event is not None else 0,
+    """The records in the order in which ingest had published them, in equal parts."""
+    in_order = sorted(records, key=lambda record: record.timestamp_ms)
+    size = -(-len(in_order) // count)
+    return [in_order[at : at + size] for at in range(0, len(in_order), size)]
+
+
+def due(target: Branch, withheld: Iterable[Record]) -> int:
+    """How many closes are evaluated for sure while these candles are withheld."""
+    first: dict[str, int] = {}
+    for record in withheld:
+        assert record.event is not None
+        first.setdefault(record.key, event_at(record.event))
+        first[record.key] = min(first[record.key], event_at(record.event))
+    return sum(
+        row.symbol not in first or row.close_ms < first[row.symbol]
+        for row in target.expected.matrix
     )
-    size = -(-len(by_close) // count)
-    return [by_close[at : at + size] for at in range(0, len(by_close), size)]
 
 
 @asynccontextmanager
@@ -104,7 +114,7 @@ async def running(target: Branch, workers: int) -> AsyncIterator[None]:
         for service in SERVICES
         for number in range(workers)
     ]
-    tasks = [asyncio.create_task(service.run(context)) for service, context in contexts]
+    tasks = [asyncio.ensure_future(service.run(context)) for service, context in contexts]
     try:
         yield
     finally:

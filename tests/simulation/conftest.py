@@ -23,9 +23,11 @@ def is_long(pytestconfig: pytest.Config) -> bool:
 @pytest.fixture(scope="session")
 def session(tmp_path_factory: pytest.TempPathFactory, is_long: bool) -> Iterator[Session]:
     """A session that was played, killed at and ended; its Kafka runs again, with its topics."""
-    system = System(tmp_path_factory.mktemp("session") / "data", free_port_base())
+    plan = LONG if is_long else SHORT
+    data = tmp_path_factory.mktemp("session") / "data"
+    system = System(data, free_port_base(), **plan.settings)
     try:
-        played = play(system, LONG if is_long else SHORT)
+        played = play(system, plan)
         with lease(system.installation):
             yield played
     finally:

@@ -42,7 +42,7 @@ class System:
             "CHANDLER_DATA": str(data),
             "CHANDLER_PORT_BASE": str(port_base),
             "CHANDLER_ROOT": str(ROOT),
-            "PYTHONPATH": str(ROOT),
+            "PYTHONPATH": os.pathsep.join(filter(None, (str(ROOT), kept.get("PYTHONPATH")))),
             **settings,
         }
 

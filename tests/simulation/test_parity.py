@@ -9,15 +9,14 @@ from typing import NamedTuple
 
 import pytest
 
-from chandler.core.events import event_at
 from chandler.replay.recompute import Recomputed
 from chandler.streams.reader import Record
 from tests.conftest import free_port_base
 from tests.simulation.branches import (
-    Branch,
     Found,
     Workers,
     branch,
+    due,
     evaluated,
     found_of,
     made,
@@ -138,9 +137,3 @@ async def test_killed_frozen_replaced_and_woken_workers_change_nothing(
         await asyncio.to_thread(workers.end)
 
     assert await made(target) == promised(expected)
-
-
-def due(target: Branch, withheld: list[Record]) -> int:
-    """How many closes are evaluated for sure while these candles are withheld."""
-    first = min(event_at(record.event) for record in withheld if record.event is not None)
-    return sum(row.close_ms < first for row in target.expected.matrix)

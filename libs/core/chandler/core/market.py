@@ -70,6 +70,7 @@ class Market:
         self._rows: dict[Symbol, dict[int, Row]] = {}
         self._newest: dict[Symbol, Row] = {}
         self._shown_ms = 0
+        self._shown_symbols = 0  # that had this close
 
     def newest(self, symbol: Symbol) -> Row | None:
         """The symbol's newest row."""
@@ -88,18 +89,23 @@ class Market:
         return row if row is not None and row.close_ms == close_ms else None
 
     def due(self) -> int | None:
-        """The close to show now, ms: all living symbols have it, or half are past it."""
+        """The close to show now, ms: all living symbols have it, or half are past it.
+
+        A close that was shown without stragglers is due again with each that catches up.
+        """
         closes = sorted((row.close_ms for row in self._newest.values()), reverse=True)
         if not closes:
             return None
         most = closes[(len(closes) - 1) // 2]  # at least half have got this far
         slowest = min(close for close in closes if close > most - LIVING_STEPS * STEP_MS)
         front = max(slowest, most - STEP_MS)
-        return front if front > self._shown_ms else None
+        have = sum(close >= front for close in closes)
+        return front if (front, have) > (self._shown_ms, self._shown_symbols) else None
 
     def show(self, close_ms: int) -> list[MarketView]:
         """The views at a close, one for each window that at least one symbol fills."""
-        self._shown_ms = max(self._shown_ms, close_ms)
+        self._shown_ms = close_ms
+        self._shown_symbols = sum(row.close_ms >= close_ms for row in self._newest.values())
         views = []
         for window, steps in WINDOWS.items():
             spans = self._spans(close_ms, steps)
