@@ -2,7 +2,7 @@
 SHELL := /bin/sh
 BIN := .venv/bin
 
-.PHONY: help setup check test up bench render
+.PHONY: help setup check style types imports rendered tree test up bench render
 .DEFAULT_GOAL := help
 
 help:  ## lists these
@@ -12,11 +12,22 @@ setup:  ## makes the developer's environment
 	@./chandler test --version >/dev/null
 
 check: setup  ## style, types, imports, rendered documents, the tree; under 20 s
+	@$(MAKE) --no-print-directory --output-sync --jobs 4 style types imports rendered tree
+
+style:
 	$(BIN)/ruff check --quiet .
 	$(BIN)/ruff format --quiet --check .
+
+types:
 	$(BIN)/mypy --no-error-summary .
+
+imports:
 	$(BIN)/lint-imports --no-logo
+
+rendered:
 	./chandler render --check
+
+tree:
 	./chandler test tests/project -m "not system"
 
 test:  ## every test that is not long

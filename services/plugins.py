@@ -4,19 +4,22 @@ They come by entry point (group chandler.strategies) or from plugins/: NAME.py, 
 """
 
 import ast
+import contextlib
 import importlib
 import importlib.util
 import os
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 from importlib.metadata import entry_points, version
 from pathlib import Path
 from types import ModuleType
 from typing import NamedTuple
 
-from chandler.core.engine import Engine, ResolvedEngine, indicators_of
+import msgspec
+
+from chandler.core.engine import STOP_ATR, Engine, EngineConfig, ResolvedEngine, indicators_of
 from chandler.core.engine import resolve as resolve_engine
 from chandler.core.evaluator import Evaluator, PluginError
 from chandler.core.granularity import Granularity, by_length, parse_granularity
@@ -148,7 +151,8 @@ def _module(source: Source) -> ModuleType:
     module = importlib.util.module_from_spec(spec)
     sys.modules[source.module] = module
     try:
-        spec.loader.exec_module(module)
+        with contextlib.redirect_stdout(sys.stderr):  # what it prints is nobody's JSON
+            spec.loader.exec_module(module)
     except BaseException:
         del sys.modules[source.module]
         raise
@@ -168,9 +172,35 @@ def _add(plugins: Plugins, source: Source, module: ModuleType) -> None:
     for engine in engines:
         if plugins.engines.get(engine.name, engine) is not engine:
             raise PluginError(f"another plug-in has an engine {engine.name!r} too, rename it")
-    plugins.evaluators.update({one.name: one for one in evaluators})
+    known = plugins.evaluators | {one.name: one for one in evaluators}
+    _check_indicators(known.values())
+    for engine in engines:
+        _check_engine(engine, known)
+    plugins.evaluators.update(known)
     plugins.engines.update({engine.name: engine for engine in engines})
     plugins.sources.append(source)
+
+
+def _check_indicators(evaluators: Iterable[Evaluator]) -> None:
+    """PluginError where an indicator of a plug-in's own is called like another one."""
+    steps = {STOP_ATR.key: STOP_ATR.step}
+    for one in evaluators:
+        for indicator in one.inputs.values():
+            if steps.setdefault(indicator.key, indicator.step) is not indicator.step:
+                raise PluginError(
+                    f"evaluator {one.name}: another indicator is called {indicator.key} too, "
+                    "rename the plug-in's own"
+                )
+
+
+def _check_engine(engine: Engine, evaluators: Mapping[str, Evaluator]) -> None:
+    """PluginError where it can't run as it is shipped; evaluators may come with a later plug-in."""
+    try:
+        config = msgspec.convert(msgspec.to_builtins(engine.config), EngineConfig)
+    except (msgspec.ValidationError, TypeError) as error:
+        raise PluginError(f"engine {engine.name}: {_one_line(error)}") from None
+    if config.evaluators and set(config.evaluators) <= set(evaluators):
+        resolve_engine(engine.name, engine.version, config, evaluators)
 
 
 def check_range(source: Source) -> None:
@@ -225,7 +255,7 @@ def resolve(profile: Profile, plugins: Plugins | None = None) -> list[ResolvedEn
 
 
 def resolution(profile: Profile, plugins: Plugins) -> Resolution:
-    """The enabled engines. What only a left-out plug-in explains is a fault, not an error."""
+    """The enabled engines. What a plug-in alone has wrong is a fault, not an error."""
     resolved = Resolution([], [])
     for name, config in sorted(profile.engines.items()):
         if not config.enabled:
@@ -237,7 +267,8 @@ def resolution(profile: Profile, plugins: Plugins) -> Resolution:
             )
         except PluginError as error:
             lacking = not config.evaluators or set(config.evaluators) - set(plugins.evaluators)
-            if not (plugins.faults and lacking):
+            as_shipped = shipped is not None and config == shipped.config
+            if not as_shipped and not (plugins.faults and lacking):
                 raise ConfigurationError(str(error)) from None
             resolved.faults.append(f"engine {name} is left out: {error}")
         else:

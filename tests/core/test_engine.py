@@ -1,5 +1,6 @@
 """Resolving engines: what they read, what is refused, what their hash depends on."""
 
+import math
 from typing import Any
 
 import pytest
@@ -49,6 +50,9 @@ def test_an_evaluator_without_weight_is_left_out() -> None:
             "mood.middle is 70: expected 40 to 60",
         ),
         ({"evaluators": {"mood": EvaluatorConfig(weight=-1)}}, "weight -1 of mood"),
+        ({"evaluators": {"mood": EvaluatorConfig(weight=math.nan)}}, "weight nan of mood"),
+        ({"evaluators": {"mood": EvaluatorConfig(weight=math.inf)}}, "weight inf of mood"),
+        ({"stop_atr": math.inf}, "stop_atr is inf: expected 0 to 1e+06"),
         ({"granularity": "7m"}, "unknown granularity '7m'"),
         ({"granularity": "4H", "evaluators": {"hourly": EvaluatorConfig()}}, "shorter than"),
         ({"long_threshold": 0.0}, "long_threshold is 0.0: expected above 0, at most 1"),

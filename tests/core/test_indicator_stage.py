@@ -1,5 +1,8 @@
 """The fold from candles to indicator rows."""
 
+import math
+from typing import Any
+
 import msgspec
 import pytest
 
@@ -117,20 +120,68 @@ def test_an_impossible_candle_counts_as_missing_and_is_a_dead_letter(
     assert after.series == state.series
 
 
-def test_a_plugged_in_indicator_that_raises_stops_nothing() -> None:
-    def broken(*_: object) -> None:
-        raise LookupError("no\nidea")
+def raising(*_: object) -> Any:
+    raise LookupError("no\nidea")
 
-    wrong: Indicator = msgspec.structs.replace(Ema(2), step=broken)
-    folding = stage({BASE: [wrong]}, code="code")
-    candle = path(1)[0]
 
-    _, outputs = folding.step(folding.start("BTCUSDT|5m"), candle)
+def leaving(*_: object) -> Any:
+    raise SystemExit(3)
 
-    assert [type(output.event) for output in outputs] == [DeadLetter, IndicatorRow]
-    letter = outputs[0].event
-    assert isinstance(letter, DeadLetter)
-    assert letter.detail == "BTCUSDT 5m 2024-01-01 00:05: LookupError: no"
+
+def unspeakable(*_: object) -> Any:
+    raise ValueError("\udc80" + "x" * 10_000)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ({"step": raising}, "LookupError: no idea"),
+        ({"step": leaving}, "SystemExit: 3"),
+        ({"step": unspeakable}, "ValueError: \\udc80" + "x" * 199),
+        ({"step": lambda *_: None}, "ValueError: a state None, expected 2 parts as in"),
+        ({"step": lambda *_: (1, math.nan)}, "ValueError: a state with nan, expected finite"),
+        ({"ready": raising}, "LookupError: no idea"),
+        ({"ready": lambda *_: True, "value": raising}, "LookupError: no idea"),
+        ({"ready": lambda *_: True, "value": lambda *_: None}, "TypeError: float() argument"),
+        ({"ready": lambda *_: True, "value": lambda *_: "much"}, "ValueError: could not convert"),
+    ],
+)
+def test_a_plugged_in_indicator_that_fails_is_absent_and_the_others_go_on(
+    wrong: dict[str, Any], said: str
+) -> None:
+    """One that raised took the whole row with it, so no engine saw the candle.
+
+    One whose `value` raised ended the service, at each start; a NaN in a state was read back as
+    null after a restart, and from then on every candle counted as impossible.
+    """
+    broken: Indicator = msgspec.structs.replace(Ema(2), name="mine", **wrong)
+    folding = stage({BASE: [broken, Rsi(3)]}, code="code")
+    state = folding.start("BTCUSDT|5m")
+    made: list[Event] = []
+
+    for candle in path(6):
+        state = msgspec.json.decode(msgspec.json.encode(state), type=SeriesState)
+        state, outputs = folding.step(state, candle)
+        made += [output.event for output in outputs]
+
+    letters = [event for event in made if isinstance(event, DeadLetter)]
+    assert len(letters) == 6
+    assert {letter.cause for letter in letters} == {"indicator failed"}
+    assert letters[0].detail.startswith(f"mine(2) BTCUSDT 5m 2024-01-01 00:05: {said}")
+    assert letters[0].detail.endswith("; the others go on")
+    assert [row.missing for row in rows(made)] == [False] * 6
+    assert set(rows(made)[-1].values) == {"close", "rsi(3)"}
+    msgspec.json.encode(made)
+
+
+def test_states_of_another_shape_are_folded_anew() -> None:
+    """What an older core left behind could not be read: every candle counted as impossible."""
+    grown: Indicator = msgspec.structs.replace(Ema(2), start=(0, 0.0, 0.0))
+
+    one, other = stage({BASE: [Ema(2)]}, code="code"), stage({BASE: [grown]}, code="code")
+
+    assert one.fingerprint != other.fingerprint
+    assert one.fingerprint == stage({BASE: [Ema(2)]}, code="newer").fingerprint
 
 
 def test_the_state_survives_json_after_every_candle() -> None:

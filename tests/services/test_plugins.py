@@ -31,6 +31,14 @@ dipper = Engine(
 '''
 
 
+TWIN = """
+import msgspec
+from chandler.core.indicators import Rsi as Other
+
+Twin = msgspec.structs.replace(Other(14), step=lambda *state: state[0])
+"""
+
+
 def folder(tmp_path: Path, **files: str) -> Path:
     for name, text in files.items():
         (tmp_path / f"{name}.py").write_text(text)
@@ -64,6 +72,14 @@ def test_a_file_in_the_folder_is_a_plug_in_beside_the_shipped_ones(tmp_path: Pat
         (GOOD.replace("Rsi(7)", "float"), "parameter 'rsi' names no indicator"),
         (GOOD.replace('name="dipper"', 'name="scalper"'), "has an engine 'scalper' too, rename it"),
         (GOOD.replace("def dip(", "def rsi_reversal("), "has an evaluator 'rsi_reversal' too"),
+        (GOOD.replace("Config(eval", "Config(long_threshold=7.0, eval"), "long_threshold is 7.0"),
+        (GOOD.replace("Config(eval", "Config(cooldown='a while', eval"), "Expected `int`, got"),
+        (GOOD.replace('{"dip": EvaluatorConfig()}', '["dip"]'), "Expected `object`, got `array`"),
+        (GOOD.replace("Config()", "Config(weight=float('nan'))"), "weight nan of dip: expected 0"),
+        (GOOD.replace("EvaluatorConfig()", "None"), "Expected `object`, got `null`"),
+        (GOOD.replace("Config()", "Config(set={'deep': 1.0})"), "dip has no tunable 'deep'"),
+        (TWIN + GOOD.replace("Rsi(7)", "Twin"), "another indicator is called rsi(14) too"),
+        (GOOD + "\nimport not_there", "ModuleNotFoundError: No module named 'not_there'"),
     ],
 )
 def test_a_broken_one_is_left_out_with_one_line_and_the_rest_loads(
@@ -86,6 +102,26 @@ def test_a_broken_one_is_left_out_with_one_line_and_the_rest_loads(
         "scalper",
         "trend",
     ]
+
+
+def test_an_engine_that_nobody_can_run_as_it_is_shipped_stops_no_other_one(tmp_path: Path) -> None:
+    """Its evaluator might come with a later plug-in; that none did ended every service."""
+    lacking = GOOD.replace('{"dip": E', '{"dop": E')
+    found = plugins.load(folder(tmp_path, lacking=lacking))
+
+    resolution = plugins.resolution(profile_of(found), found)
+
+    assert [engine.name for engine in resolution.engines] == ["reverter", "scalper", "trend"]
+    (fault,) = resolution.faults
+    assert fault.startswith("engine dipper is left out: engine dipper: unknown evaluator 'dop'")
+
+
+def test_what_a_plug_in_prints_at_its_import_is_in_nobodys_json(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    plugins.load(folder(tmp_path, loud=GOOD + "\nprint('hello')"))
+
+    assert capsys.readouterr() == ("", "hello\n")
 
 
 def test_a_profile_may_still_name_an_engine_of_a_plug_in_that_is_left_out(tmp_path: Path) -> None:

@@ -17,16 +17,18 @@ from typing import NamedTuple
 
 import msgspec
 
-from chandler.core.events import Candle, CandleMissing, CandleSealed, MatrixRow, Signal, event_at
+from chandler.core import indicator_stage, signals
+from chandler.core.engine import indicators_of
+from chandler.core.events import Candle, MatrixRow, Signal
 from chandler.replay.recompute import Recomputed, digest_of, recompute
 from chandler.streams.admin import create_topics
 from chandler.streams.clients import producer, topic_name
-from chandler.streams.reader import Record, follow_batches, read_topics
+from chandler.streams.codec import encode
+from chandler.streams.reader import follow_batches, read_topics
 from chandler.streams.settings import Installation
 from services import plugins
 from services.declaration import Context, Health, Service
 from services.indicators.service import SERVICE as INDICATORS
-from services.loading import configuration
 from services.profile import Profile
 from services.signals.service import SERVICE as SIGNALS
 from tests.simulation.system import System, until
@@ -53,57 +55,61 @@ class Branch(NamedTuple):
     expected: Recomputed
 
 
-def found_of(signals: Sequence[Signal], matrix: Sequence[MatrixRow]) -> Found:
-    return Found(len(signals), len(matrix), digest_of(signals), digest_of(matrix))
+def found_of(made: Sequence[Signal], matrix: Sequence[MatrixRow]) -> Found:
+    return Found(len(made), len(matrix), digest_of(made), digest_of(matrix))
 
 
-def recomputed(system: System, records: Iterable[Record]) -> Recomputed:
+def evaluable(profile: Profile, candles: Iterable[Candle]) -> list[int]:
+    """How many closes can be evaluated after 0, 1, 2 … of the candles, in this order."""
+    engines = plugins.resolve(profile)
+    indicators = indicator_stage.stage(indicators_of(engines), code="")
+    decisions = signals.stage(engines, code="")
+    series: dict[str, indicator_stage.SeriesState] = {}
+    states: dict[str, signals.SymbolState] = {}
+    counts = [0]
+    for candle in candles:
+        key = indicators.key(candle)
+        series[key], rows = indicators.step(series.get(key) or indicators.start(key), candle)
+        count = 0
+        for row in rows:
+            state = states.get(candle.symbol) or decisions.start(candle.symbol)
+            states[candle.symbol], outputs = decisions.step(state, row.event)
+            count += sum(output.topic == "matrix" for output in outputs)
+        counts.append(counts[-1] + count)
+    return counts
+
+
+def recomputed(profile: Profile, candles: Iterable[Candle]) -> Recomputed:
     """What the folds make of the candles, without any Kafka."""
-    profile = configuration(system.installation, system.environ).profile
     lanes: defaultdict[tuple[str, str], list[Candle]] = defaultdict(list)
-    for record in records:
-        assert isinstance(record.event, CandleSealed | CandleMissing)
-        lanes[record.event.symbol, record.event.granularity].append(record.event)
+    for candle in candles:
+        lanes[candle.symbol, candle.granularity].append(candle)
     return recompute(lanes.values(), plugins.resolve(profile), code=plugins.code_hash())
 
 
-async def branch(system: System, name: str, partitions: int, expected: Recomputed) -> Branch:
-    """Empty topics under the prefix `name`, on the system's Kafka."""
-    installation = msgspec.structs.replace(system.installation, topic_prefix=f"{name}.")
-    profile = configuration(system.installation, system.environ).profile
+async def branch(
+    installation: Installation, profile: Profile, partitions: int, expected: Recomputed
+) -> Branch:
+    """The stages' topics under the installation's prefix, those that aren't there yet made."""
     kafka = msgspec.structs.replace(profile.kafka, symbol_partitions=partitions)
     await create_topics(installation, partitions, 1, TOPICS)
     return Branch(installation, msgspec.structs.replace(profile, kafka=kafka), expected)
 
 
-async def publish(target: Branch, records: Iterable[Record]) -> None:
-    """Writes candles as they are, in their order; the key decides the partition anew."""
+async def publish(target: Branch, candles: Iterable[Candle]) -> None:
+    """Writes candles in their order; the key decides the partition."""
     installation = target.installation
     async with producer(installation) as client:
-        for record in records:
-            name = topic_name(installation, record.topic)
-            await client.send(name, record.raw, key=record.key.encode())
+        for candle in candles:
+            name = topic_name(installation, f"candles.{candle.granularity}")
+            await client.send(name, encode(candle), key=candle.symbol.encode())
         await client.flush()
 
 
-def portions(records: Iterable[Record], count: int) -> list[list[Record]]:
-    """The records in the order in which ingest had published them, in equal parts."""
-    in_order = sorted(records, key=lambda record: record.timestamp_ms)
-    size = -(-len(in_order) // count)
-    return [in_order[at : at + size] for at in range(0, len(in_order), size)]
-
-
-def due(target: Branch, withheld: Iterable[Record]) -> int:
-    """How many closes are evaluated for sure while these candles are withheld."""
-    first: dict[str, int] = {}
-    for record in withheld:
-        assert record.event is not None
-        first.setdefault(record.key, event_at(record.event))
-        first[record.key] = min(first[record.key], event_at(record.event))
-    return sum(
-        row.symbol not in first or row.close_ms < first[row.symbol]
-        for row in target.expected.matrix
-    )
+def portions(candles: Sequence[Candle], count: int) -> list[Sequence[Candle]]:
+    """As many parts of equal size, in order."""
+    size = -(-len(candles) // count)
+    return [candles[at : at + size] for at in range(0, len(candles), size)]
 
 
 @asynccontextmanager
@@ -151,20 +157,20 @@ async def evaluated(target: Branch, count: int | None = None) -> None:
 
 async def made(target: Branch) -> Found:
     """All that stands in signals and matrix."""
-    signals: list[Signal] = []
+    found: list[Signal] = []
     matrix: list[MatrixRow] = []
     async for record in read_topics(target.installation, ["signals", "matrix"]):
         if isinstance(record.event, Signal):
-            signals.append(record.event)
+            found.append(record.event)
         elif isinstance(record.event, MatrixRow):
             matrix.append(record.event)
-    return found_of(signals, matrix)
+    return found_of(found, matrix)
 
 
 class Workers:
     """Workers of both stages as processes, so that they can be killed and frozen."""
 
-    def __init__(self, target: Branch, system: System, each: int, seed: int) -> None:
+    def __init__(self, target: Branch, system: System, each: int, chance: random.Random) -> None:
         """`system`: data and ports of these processes alone; Kafka is the branch's."""
         self._system = system
         self._settings = {
@@ -173,7 +179,7 @@ class Workers:
             "CHANDLER_SET_kafka__symbol_partitions": str(target.profile.kafka.symbol_partitions),
         }
         self.killed = 0
-        self._chance = random.Random(seed)
+        self._chance = chance
         self._processes: dict[tuple[str, int], subprocess.Popen[bytes]] = {}
         self._frozen: subprocess.Popen[bytes] | None = None
         self._frozen_at = 0.0
@@ -187,10 +193,10 @@ class Workers:
         process = self._system.spawn("run", service, **self._settings, **place)
         self._processes[service, instance] = process
 
-    def kill(self, service: str) -> None:
-        """kill -9 for one by chance, and another in its place."""
-        alive = [key for key in self._processes if key[0] == service]
-        place = self._chance.choice(alive)
+    def kill(self) -> None:
+        """kill -9 for one by chance, of the two stages in turn, and another in its place."""
+        service = SERVICES[self.killed % len(SERVICES)].name
+        place = self._chance.choice([key for key in self._processes if key[0] == service])
         process = self._processes.pop(place)
         process.kill()
         process.wait()

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from chandler.core.events import Candle, CandleMissing, CandleSealed
 from chandler.streams.embedded import lease
 from chandler.streams.reader import Record, read_topics
 from tests.conftest import free_port_base
@@ -35,10 +36,15 @@ def session(tmp_path_factory: pytest.TempPathFactory, is_long: bool) -> Iterator
 
 
 @pytest.fixture(scope="session")
-def recorded(session: Session) -> list[Record]:
-    """Its candles, as the topics hold them."""
+def recorded(session: Session) -> list[Candle]:
+    """Its candles, as the topics hold them, in the order in which ingest published them."""
 
     async def read() -> list[Record]:
         return [record async for record in read_topics(session.system.installation, CANDLES)]
 
-    return asyncio.run(read())
+    records = sorted(asyncio.run(read()), key=lambda record: record.timestamp_ms)
+    candles = [
+        each.event for each in records if isinstance(each.event, CandleSealed | CandleMissing)
+    ]
+    assert len(candles) == len(records)
+    return candles

@@ -7,15 +7,14 @@ of 30, and lacks a thousandth of its candles; indicators and signals are killed 
 import asyncio
 import json
 from collections import Counter
-from collections.abc import Iterable
 
 import pytest
 
-from chandler.core.events import CandleMissing, CandleSealed, Signal
+from chandler.core.events import Candle, CandleMissing, Signal
 from chandler.core.granularity import interval_ms
 from chandler.exchanges.simulator.faults import is_missing
 from chandler.exchanges.simulator.recording import SHIPPED
-from chandler.streams.reader import Record, read_topics
+from chandler.streams.reader import read_topics
 from tests.simulation.session import CANDLES_MIN, FLAGS, MISSING, SEED, Session
 from tests.simulation.system import END_S_MAX, System, interrupt, until
 
@@ -48,7 +47,7 @@ def test_every_candle_is_sealed_once_in_order_without_a_gap(
 
 
 def test_the_slots_that_are_missing_are_those_that_the_venue_lacks(
-    session: Session, recorded: list[Record]
+    session: Session, recorded: list[Candle]
 ) -> None:
     lacked, missing = injected(recorded), found_missing(recorded)
 
@@ -120,27 +119,19 @@ def caught_up(system: System, service: str) -> bool:
     return bool(status["ready"]) and status["lag"] == 0
 
 
-def candles(recorded: Iterable[Record]) -> list[CandleSealed | CandleMissing]:
-    return [
-        record.event
-        for record in recorded
-        if isinstance(record.event, CandleSealed | CandleMissing)
-    ]
-
-
-def found_missing(recorded: list[Record]) -> set[tuple[str, str, int]]:
+def found_missing(recorded: list[Candle]) -> set[tuple[str, str, int]]:
     """What the topics say is missing."""
     return {
         (candle.symbol, candle.granularity, candle.open_ms)
-        for candle in candles(recorded)
+        for candle in recorded
         if isinstance(candle, CandleMissing)
     }
 
 
-def injected(recorded: list[Record]) -> set[tuple[str, str, int]]:
+def injected(recorded: list[Candle]) -> set[tuple[str, str, int]]:
     """What the seed takes away between each symbol's first and newest 5m slot."""
     opens: dict[str, list[int]] = {}
-    for candle in candles(recorded):
+    for candle in recorded:
         if candle.granularity == "5m":
             opens.setdefault(candle.symbol, []).append(candle.open_ms)
             step = interval_ms(candle.granularity)

@@ -6,6 +6,7 @@ as `codec.encode` writes it. What stands there is never edited.
 
 import contextlib
 import inspect
+import re
 from pathlib import Path
 
 import msgspec
@@ -14,6 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chandler.core import events
+from chandler.core.granularity import INTERVAL_MS, Granularity
 from chandler.streams.catalogue import TOPICS
 from chandler.streams.codec import NewerSchemaError, UndecodableError, decode, encode
 
@@ -32,6 +34,17 @@ EVENT_TOPICS = [topic.name for topic in TOPICS if topic.events]
 
 def record(name: str) -> bytes:
     return (GOLDEN / name).read_bytes().removesuffix(b"\n")
+
+
+def in_topic(topic: str, raw: bytes) -> bytes:
+    """The record with the granularity that the topic asks for, and a time on its grid."""
+    last = topic.rpartition(".")[2]
+    if last not in INTERVAL_MS:
+        return raw
+    fields = msgspec.json.decode(raw)
+    time = next(name for name in ("open_ms", "close_ms") if name in fields)
+    fields[time] -= fields[time] % INTERVAL_MS[Granularity(last)]
+    return msgspec.json.encode(fields | {"granularity": last})
 
 
 def test_each_version_of_each_event_has_a_golden_record_and_there_are_no_others():
@@ -53,12 +66,13 @@ def test_each_event_has_a_topic(name):
 def test_a_golden_record_is_read_from_each_of_its_topics_and_written_back_byte_for_byte(name):
     kind, version = name.removesuffix(".json").split(".v")
     for topic in TOPICS_OF[kind]:
-        event = decode(topic, record(name))
+        raw = in_topic(topic, record(name))
+        event = decode(topic, raw)
 
         assert type(event) is TYPES[kind]
         assert event.v == int(version)
         if event.v == type(event).version:
-            assert encode(event) == record(name)
+            assert encode(event) == raw
 
 
 @pytest.mark.parametrize("name", RECORDS)
@@ -100,6 +114,27 @@ def test_garbage_is_undecodable_in_each_topic(raw):
 def test_no_bytes_make_the_reader_fail_in_another_way(raw, topic):
     with pytest.raises(UndecodableError):
         decode(topic, raw)
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({"granularity": "7m"}, "unknown granularity '7m'"),
+        ({"granularity": "1H"}, "its granularity is 1H, expected the topic's"),
+        ({"open_ms": 1_704_067_200_001}, "time 1704067200001 is off the grid"),
+        ({"open_ms": -300_000}, "time -300000 is off the grid"),
+        ({"open_ms": 300_000 * 10**12}, "off the grid: expected a multiple of 5m before 2100"),
+        ({"symbol": ""}, "symbol '' is none"),
+        ({"symbol": "@offsets"}, "symbol '@offsets' is none"),
+        ({"symbol": "A|1H"}, "symbol 'A|1H' is none"),
+    ],
+)
+def test_a_candle_of_no_possible_slot_is_undecodable(changed, said):
+    """A candle of 7m in candles.5m ended indicators and market with KeyError, at each start."""
+    fields = msgspec.json.decode(in_topic("candles.5m", record("CandleSealed.v1.json")))
+
+    with pytest.raises(UndecodableError, match=re.escape(said)):
+        decode("candles.5m", msgspec.json.encode(fields | changed))
 
 
 def test_an_event_of_another_topic_is_undecodable():

@@ -2,13 +2,15 @@
 
 import asyncio
 import signal
+import time
 
 import msgspec
 import pytest
 
-from chandler.core.events import CandleSealed, DeadLetter
+from chandler.core.events import CandleSealed, DeadLetter, Event
 from chandler.core.granularity import HOUR_MS
-from chandler.core.stage import HoleError, Stage
+from chandler.core.stage import HoleError, Output, Stage
+from chandler.streams import clients
 from chandler.streams.clients import transactional_producer
 from chandler.streams.codec import NewerSchemaError, encode
 from chandler.streams.settings import Installation
@@ -27,7 +29,7 @@ from tests.streams.exact_cluster import (
     spawn,
     sub_cluster,
 )
-from tests.streams.exact_worker import STAGE, Counted
+from tests.streams.exact_worker import STAGE, Counted, count
 
 pytestmark = pytest.mark.kafka
 
@@ -153,6 +155,26 @@ async def test_an_older_owner_of_a_partition_is_fenced(cluster):
 
     assert exactly_once(found, SYMBOLS, 10)
     assert any("Fenced" in cause for cause in observer.restarts)
+
+
+async def test_a_slow_fold_makes_no_other_partitions_transaction_too_old(cluster, monkeypatch):
+    """An evaluator of a second: seven partitions folded while the eighth's transaction was open.
+
+    The broker ended it after 5 s, and the stage started anew, again and again.
+    """
+    monkeypatch.setattr(clients, "TRANSACTION_TIMEOUT_MS", 1_000)
+
+    def slow(state: Counted, event: Event) -> tuple[Counted, list[Output]]:
+        time.sleep(0.2)
+        return count(state, event)
+
+    symbols = [f"{letter}USDT" for letter in "ABCDEFGHIJKLMNOP"]
+    await publish(cluster, [candle(symbol, number) for number in range(3) for symbol in symbols])
+    async with running(cluster, stage=msgspec.structs.replace(STAGE, step=slow)) as observer:
+        found = await rows_when(cluster, 48)
+
+    assert exactly_once(found, symbols, 3)
+    assert observer.restarts == []
 
 
 async def test_a_hole_stops_the_stage_with_a_clear_line_and_nothing_after_it_is_taken(cluster):

@@ -235,5 +235,5 @@ def test_a_state_of_another_shape_is_refused(candles: Candles) -> None:
     series = start([Rsi(14)])
     other = msgspec.structs.replace(series, states={"rsi(14)": [1, 2.0]})
 
-    with pytest.raises(ValueError, match="a state of 2 parts, expected 3"):
+    with pytest.raises(ValueError, match="expected 3 parts as in RsiState"):
         advance([Rsi(14)], other, sealed(candles("BTCUSDT"), 0))

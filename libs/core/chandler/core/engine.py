@@ -16,6 +16,8 @@ from chandler.core.indicators import Atr
 from chandler.core.indicators.spec import Indicator
 
 STOP_ATR = Atr(14)  # what stop_atr and target_atr count in
+WEIGHT_MAX = 1e6  # TOML has inf and nan, and a score of them would read as short
+ATR_MAX = 1e6  # multiples of it
 
 
 class EvaluatorConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -137,9 +139,9 @@ def _resolve_evaluator(
         known = " ".join(sorted(evaluators)) or "none"
         raise PluginError(f"engine {engine}: unknown evaluator {name!r}: there are {known}")
     evaluator = evaluators[name]
-    if config.weight < 0:
+    if not 0 <= config.weight <= WEIGHT_MAX:
         raise PluginError(
-            f"engine {engine}: weight {config.weight:g} of {name}: expected 0 or more"
+            f"engine {engine}: weight {config.weight:g} of {name}: expected 0 to {WEIGHT_MAX:g}"
         )
     for tunable, value in config.set.items():
         if tunable not in evaluator.tunables:
@@ -169,8 +171,8 @@ def _check_numbers(name: str, config: EngineConfig) -> None:
         (-1 <= config.short_threshold < 0, "short_threshold", "below 0, at least -1"),
         (config.cooldown >= 0, "cooldown", "0 or more"),
         (config.freshness_s > 0, "freshness_s", "above 0"),
-        (config.stop_atr >= 0, "stop_atr", "0 or more"),
-        (all(each > 0 for each in config.target_atr), "target_atr", "all above 0"),
+        (0 <= config.stop_atr <= ATR_MAX, "stop_atr", f"0 to {ATR_MAX:g}"),
+        (all(0 < each <= ATR_MAX for each in config.target_atr), "target_atr", "all above 0"),
         (set(config.sides) <= {"long", "short"} and config.sides, "sides", "long, short or both"),
     )
     for holds, field, expected in rules:

@@ -21,6 +21,7 @@ from chandler.core.granularity import Granularity, interval_ms, utc
 from chandler.core.hashing import canonical, digest
 from chandler.core.indicators.compute import Series, advance, start, values
 from chandler.core.indicators.spec import Indicator
+from chandler.core.notes import one_line
 from chandler.core.stage import HoleError, Output, Stage
 
 NAME = "indicators"
@@ -67,8 +68,14 @@ def stage(wanted: Mapping[Granularity, Sequence[Indicator]], *, code: str) -> St
         key=_key,
         start=start_of,
         step=step,
-        fingerprint=digest(canonical(config)),
+        fingerprint=digest(canonical(config), _shapes(wanted)),
     )
+
+
+def _shapes(wanted: Mapping[Granularity, Sequence[Indicator]]) -> str:
+    """What the indicators' states look like: those of another shape can't be gone on with."""
+    found = {one.key: repr(one.start) for indicators in wanted.values() for one in indicators}
+    return canonical(found)
 
 
 def _key(event: Event) -> str:
@@ -92,28 +99,32 @@ def _step(fold: _Fold, state: SeriesState, candle: Candle) -> tuple[SeriesState,
             f"look for what is missing in candles.{candle.granularity}"
         )
     if isinstance(candle, CandleMissing):
-        return _after(fold, state.series, candle, missing=True)
+        return _after(fold, state.series, candle, {})
+    faults: dict[str, str] = {}
+
+    def on_fault(one: Indicator, error: BaseException) -> None:
+        faults.setdefault(one.key, one_line(error))
+
     indicators = fold.wanted[candle.granularity]
     try:
-        series = advance(indicators, state.series, candle)
+        series = advance(indicators, state.series, candle, on_fault)
     except ValueError as error:
         # Nothing of it goes into the indicators: the slot counts as one without a candle.
-        after, outputs = _after(fold, state.series, candle, missing=True)
+        after, outputs = _after(fold, state.series, candle, {})
         return after, (_letter("impossible candle", candle, str(error)), *outputs)
-    except Exception as error:  # an indicator from a plug-in: nothing else may stop for it
-        after, outputs = _after(fold, state.series, candle, missing=True)
-        detail = f"{type(error).__name__}: {error}".splitlines()[0]
-        return after, (_letter("indicator raised", candle, detail), *outputs)
-    return _after(fold, series, candle, missing=False)
+    found = {CLOSE: candle.close, **values(indicators, series, on_fault)}
+    after, outputs = _after(fold, series, candle, found)
+    letters = [
+        _letter("indicator failed", candle, f"{said}; the others go on", f"{key} ")
+        for key, said in faults.items()
+    ]
+    return after, (*letters, *outputs)
 
 
 def _after(
-    fold: _Fold, series: Series, candle: Candle, *, missing: bool
+    fold: _Fold, series: Series, candle: Candle, found: dict[str, float]
 ) -> tuple[SeriesState, Sequence[Output]]:
-    """The state and the row after a slot; a missing one has no values."""
-    found: dict[str, float] = {}
-    if isinstance(candle, CandleSealed) and not missing:
-        found = {CLOSE: candle.close, **values(fold.wanted[candle.granularity], series)}
+    """The state and the row after a slot; `found` is empty where the slot is missing."""
     row = IndicatorRow(
         symbol=candle.symbol,
         granularity=candle.granularity,
@@ -125,7 +136,7 @@ def _after(
             close_ms=candle.close_ms,
             hash=candle.hash,
         ),
-        missing=missing,
+        missing=not found,
         config=fold.config[candle.granularity],
         code=fold.code,
     )
@@ -133,11 +144,11 @@ def _after(
     return SeriesState(candle.close_ms, row.candle.hash, series), (output,)
 
 
-def _letter(cause: str, candle: Candle, detail: str) -> Output:
+def _letter(cause: str, candle: Candle, detail: str, who: str = "") -> Output:
     letter = DeadLetter(
         source=NAME,
         cause=cause,
-        detail=f"{candle.symbol} {candle.granularity} {utc(candle.close_ms)}: {detail}",
+        detail=f"{who}{candle.symbol} {candle.granularity} {utc(candle.close_ms)}: {detail}",
         topic=f"candles.{candle.granularity}",
     )
     return Output("dead-letters", NAME, letter)

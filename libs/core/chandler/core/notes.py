@@ -39,8 +39,8 @@ def note(
             return Note(None, f"{indicator.key} not warm")
     try:
         returned = invoke(evaluator, {**inputs, **tunables})
-    except Exception as error:  # a plug-in's own: nothing else may stop for it
-        return Note(None, f"raised {_one_line(error)}", "evaluator raised")
+    except (Exception, SystemExit) as error:  # a plug-in's own: nothing else may stop for it
+        return Note(None, f"raised {one_line(error)}", "evaluator raised")
     return judge(returned)
 
 
@@ -60,6 +60,12 @@ def judge(returned: object) -> Note:
     return Note(min(1.0, max(-1.0, value)) + 0.0)  # + 0.0: never a negative zero
 
 
-def _one_line(error: Exception) -> str:
-    text = " ".join(str(error).split())
-    return f"{type(error).__name__}: {text}"[:200] if text else type(error).__name__
+def one_line(error: BaseException) -> str:
+    """What a plug-in raised, as a line that can be published, whatever the plug-in put into it."""
+    name = type(error).__name__
+    try:
+        text = " ".join(str(error).split())[:200]
+    except Exception:  # its own text raises
+        text = ""
+    # Half of a surrogate pair can't be written as UTF-8.
+    return (f"{name}: {text}" if text else name).encode("utf-8", "backslashreplace").decode()

@@ -5,9 +5,21 @@ from typing import Any
 
 import msgspec
 
-from chandler.core.events import Event
+from chandler.core.events import (
+    CandleCorrected,
+    CandleMissing,
+    CandleSealed,
+    CandlesOut,
+    Event,
+    IndicatorRow,
+    MatrixRow,
+)
+from chandler.core.granularity import INTERVAL_MS, Granularity
 from chandler.streams.catalogue import topic
 
+TIME_MAX_MS = 4_102_444_800_000  # 2100-01-01
+
+_SLOTTED = (CandleSealed, CandleMissing, CandleCorrected, CandlesOut, IndicatorRow, MatrixRow)
 _encoder = msgspec.json.Encoder()
 
 
@@ -56,7 +68,32 @@ def decode(topic_name: str, raw: bytes | None) -> Event:
         raise _explained(topic_name, raw, error) from None
     if event.v > type(event).version:
         raise NewerSchemaError(_newer(topic_name, type(event).__name__, event.v))
+    if isinstance(event, _SLOTTED) and (fault := _slot_fault(topic_name, event)):
+        raise UndecodableError(f"{topic_name}: {type(event).__name__}: {fault}")
     return event
+
+
+@cache
+def _granularity(topic_name: str) -> str:
+    """The granularity that all events of the topic have; empty where they may differ."""
+    last = topic_name.rpartition(".")[2]
+    return last if last in INTERVAL_MS else ""
+
+
+def _slot_fault(topic_name: str, event: Any) -> str:
+    """Why no symbol can have the event's slot; empty where one can. Folds rest on it."""
+    granularity: Granularity = event.granularity
+    if granularity not in INTERVAL_MS:
+        return f"unknown granularity {granularity[:20]!r}: expected one of {' '.join(INTERVAL_MS)}"
+    if granularity != (_granularity(topic_name) or granularity):
+        return f"its granularity is {granularity}, expected the topic's"
+    start = event.close_ms if isinstance(event, IndicatorRow | MatrixRow) else event.open_ms
+    if not 0 <= start <= TIME_MAX_MS or start % INTERVAL_MS[granularity]:
+        return f"time {start} is off the grid: expected a multiple of {granularity} before 2100"
+    # The state's keys are made of it: symbol|granularity, @offsets.
+    if not event.symbol or event.symbol[0] == "@" or "|" in event.symbol:
+        return f"symbol {event.symbol[:40]!r} is none"
+    return ""
 
 
 def _explained(topic_name: str, raw: bytes, error: Exception) -> Exception:

@@ -4,7 +4,7 @@ What the live stage runs. Knows nothing of topics; `advance` is pure.
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from typing import Any
 
@@ -15,6 +15,9 @@ from chandler.core.indicators.spec import Bars, Indicator
 
 PRICE_MAX = 1e30  # quote coin; with it no sum or square in a state can overflow
 VOLUME_MAX = 1e30  # base coin
+
+# Takes an indicator that can't do its work, and why; the others go on.
+OnFault = Callable[[Indicator, BaseException], None]
 
 
 class Series(msgspec.Struct, frozen=True):
@@ -30,11 +33,17 @@ def start(indicators: Sequence[Indicator]) -> Series:
     return Series(Bars([], [], [], [], [], []), {one.key: one.start for one in indicators})
 
 
-def advance(indicators: Sequence[Indicator], series: Series, candle: CandleSealed) -> Series:
+def advance(
+    indicators: Sequence[Indicator],
+    series: Series,
+    candle: CandleSealed,
+    on_fault: OnFault | None = None,
+) -> Series:
     """The series with the candle taken in; ValueError if it is impossible or not newer.
 
     An indicator that the series doesn't hold starts with this candle; one that isn't asked for
-    any more is dropped. A state that came out of JSON is thawed.
+    any more is dropped. A state that came out of JSON is thawed. One that raises, or whose state
+    would not survive JSON, is told to `on_fault` and starts anew; without it, it raises.
     """
     if series.open_ms is not None and candle.open_ms <= series.open_ms:
         raise ValueError(f"expected a candle after {series.open_ms}, found {candle.open_ms}")
@@ -62,35 +71,52 @@ def advance(indicators: Sequence[Indicator], series: Series, candle: CandleSeale
     newest = len(bars.close) - 1
     states = {}
     for one in indicators:
-        key = _key(one)
-        state = series.states.get(key, one.start)
-        if type(state) is list:
-            state = _thawed(one.start, state)
-        states[key] = one.step(state, bars, newest, *one.params)
+        try:
+            state = one.step(_state(one, series), bars, newest, *one.params)
+            if not _shipped(one):
+                _thawed(one.start, state)
+        except (Exception, SystemExit) as error:
+            if on_fault is None:
+                raise
+            on_fault(one, error)
+            state = one.start
+        states[_key(one)] = state
     return Series(bars, states, candle.open_ms)
 
 
-def values(indicators: Sequence[Indicator], series: Series) -> dict[str, float]:
+def values(
+    indicators: Sequence[Indicator], series: Series, on_fault: OnFault | None = None
+) -> dict[str, float]:
     """All values as one flat row: "rsi(14)", "macd(12,26,9).signal".
 
-    What isn't ready, or isn't finite, is absent.
+    What isn't ready, isn't finite, or is told to `on_fault`, is absent.
     """
     row: dict[str, float] = {}
     for one in indicators:
-        key = _key(one)
-        state = series.states.get(key, one.start)
-        if type(state) is list:
-            state = _thawed(one.start, state)
-        if not one.ready(state, *one.params):
-            continue
-        value = one.value(state, *one.params)
-        if not one.fields:
-            if math.isfinite(value):
-                row[key] = value
-            continue
-        named = zip(_field_keys(one), value, strict=True)
-        row.update((name, number) for name, number in named if math.isfinite(number))
+        try:
+            row.update(_named(one, _state(one, series)))
+        except (Exception, SystemExit) as error:
+            if on_fault is None:
+                raise
+            on_fault(one, error)
     return row
+
+
+def _state(one: Indicator, series: Series) -> Any:
+    state = series.states.get(_key(one), one.start)
+    return _thawed(one.start, state) if type(state) is list else state
+
+
+def _named(one: Indicator, state: Any) -> dict[str, float]:
+    """The indicator's values by their keys; what isn't ready or isn't finite is absent."""
+    if not one.ready(state, *one.params):
+        return {}
+    value = one.value(state, *one.params)
+    if not one.fields:
+        number = float(value)
+        return {_key(one): number} if math.isfinite(number) else {}
+    named = zip(_field_keys(one), map(float, value), strict=True)
+    return {name: number for name, number in named if math.isfinite(number)}
 
 
 def argument(indicator: Indicator, values: Mapping[str, float]) -> Any:
@@ -153,13 +179,21 @@ def check(open_: float, high: float, low: float, close: float, volume: float) ->
 def _thawed(shape: Any, plain: Any) -> Any:
     """`plain` in the types of `shape`; ValueError where they can't be the same thing."""
     if isinstance(shape, tuple):
-        if len(plain) != len(shape):
-            raise ValueError(f"a state of {len(plain)} parts, expected {len(shape)}: {shape!r}")
+        if not isinstance(plain, (list, tuple)) or len(plain) != len(shape):
+            raise ValueError(f"a state {plain!r}, expected {len(shape)} parts as in {shape!r}")
         parts = (_thawed(a, b) for a, b in zip(shape, plain, strict=True))
         return type(shape)(*parts) if hasattr(shape, "_fields") else tuple(parts)
     if type(plain) is not type(shape):
         raise ValueError(f"a state with {plain!r}, expected a {type(shape).__name__}")
+    if type(plain) is float and not math.isfinite(plain):
+        raise ValueError(f"a state with {plain}, expected finite numbers")
     return plain
+
+
+@cache
+def _shipped(indicator: Indicator) -> bool:
+    """Whether its states are known to be sound, by our tests; a plug-in's are looked at."""
+    return str(getattr(indicator.step, "__module__", "")).startswith("chandler.core.")
 
 
 @cache

@@ -6,7 +6,7 @@ import time
 from chandler.core.events import DeadLetter
 from chandler.streams.telemetry.metrics import Metric, Metrics
 
-SAY_AGAIN_S = 60.0  # the same fault is logged once in this time
+SAY_AGAIN_S = 60.0  # the same cause at the same place is logged once in this time
 SAID_MAX = 1_000  # distinct faults that are remembered
 
 
@@ -47,14 +47,16 @@ class StageObserver:
 
     def dead_letter(self, letter: DeadLetter) -> None:
         self._metrics.add(f"{self._prefix}_dead_letters_total", cause=letter.cause)
-        line = f"{letter.cause}: {letter.detail}"
+        # The first word says where: a topic, a symbol, an evaluator. What follows may differ at
+        # every close: an evaluator that raises at each of 200 symbols' closes is one fault.
+        place = f"{letter.cause}: {letter.detail.partition(' ')[0]}"
         now = time.monotonic()
-        if now - self._said.get(line, -SAY_AGAIN_S) < SAY_AGAIN_S:
+        if now - self._said.get(place, -SAY_AGAIN_S) < SAY_AGAIN_S:
             return
         if len(self._said) >= SAID_MAX:
             self._said.clear()
-        self._said[line] = now
-        self._log.warning("dead letter: %s", line)
+        self._said[place] = now
+        self._log.warning("dead letter: %s: %s", letter.cause, letter.detail)
 
     def restarted(self, cause: str) -> None:
         self._metrics.add(f"{self._prefix}_restarts_total")
