@@ -26,7 +26,7 @@ from services.topology import Worker, http_port
 
 RESTART_S = 3.0
 RESTART_S_MAX = 30.0
-STEADY_S = 60.0  # after so long without a crash the back-off begins anew
+STEADY_S = 10.0  # after so long without a crash the back-off begins anew
 POLL_S = 0.2  # until all are ready, then POLL_STEADY_S
 POLL_STEADY_S = 1.0
 STOP_STEP_S = 0.5  # how long the next one's SIGTERM waits for this one's end

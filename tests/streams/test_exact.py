@@ -169,11 +169,11 @@ async def test_a_slow_fold_makes_no_other_partitions_transaction_too_old(cluster
         return count(state, event)
 
     symbols = [f"{letter}USDT" for letter in "ABCDEFGHIJKLMNOP"]
-    await publish(cluster, [candle(symbol, number) for number in range(3) for symbol in symbols])
+    await publish(cluster, [candle(symbol, number) for number in range(2) for symbol in symbols])
     async with running(cluster, stage=msgspec.structs.replace(STAGE, step=slow)) as observer:
-        found = await rows_when(cluster, 48)
+        found = await rows_when(cluster, 32)
 
-    assert exactly_once(found, symbols, 3)
+    assert exactly_once(found, symbols, 2)
     assert observer.restarts == []
 
 

@@ -22,6 +22,7 @@ S = TypeVar("S")
 
 BATCH_MAX = 500  # records in one transaction
 FOLD_S_MAX = 0.5  # folding for one transaction ends after the record that takes it past this
+FOLD_QUICK_S = 0.1  # after longer folding the other lanes wait for the commit too
 RAW_BYTES_MAX = 4_096  # of a dead letter
 
 _encode_state = msgspec.json.Encoder().encode
@@ -48,6 +49,17 @@ class Taken(NamedTuple):
     at: int  # event time; of an undecodable record that of the one before it
     fault: str
     raw: bytes
+
+
+class _Batch(Generic[S]):
+    """What one transaction will hold."""
+
+    def __init__(self, started: float) -> None:
+        self.started = started  # perf_counter
+        self.outputs: list[tuple[Output, Taken]] = []
+        self.dirty: dict[str, S] = {}
+        self.hole: HoleError | None = None
+        self.count = 0  # records
 
 
 def _retrieved(sent: "asyncio.Future[Any]") -> None:
@@ -164,32 +176,42 @@ class Lane(Generic[S]):
         Any error leaves the lane unusable: close it and restore. HoleError: what came before the
         hole is committed, the record itself is not taken.
         """
-        started = time.perf_counter()
-        outputs: list[tuple[Output, Taken]] = []
-        dirty: dict[str, S] = {}
-        hole: HoleError | None = None
-        count = 0
-        # One lane folds at a time: between two of them the group's heartbeat gets its turn.
+        # One lane folds at a time: between two of them the group's heartbeat gets its turn. What
+        # took long is committed before the next one folds: a transaction that has to wait for
+        # seven others' slow evaluators is older than the broker allows.
         async with self._folding:
-            folding = time.perf_counter()
-            while count < BATCH_MAX and time.perf_counter() - folding < FOLD_S_MAX:
-                taken = self._take()
-                if taken is None:
-                    break
-                try:
-                    self._fold(taken, dirty, outputs)
-                except HoleError as error:
-                    hole = error
-                    break
-                self._passed(taken)
-                count += 1
-        if count:
-            await self._commit(dirty, outputs)
-            self._states.update(dirty)
-            self._observer.committed(count, len(outputs), time.perf_counter() - started)
-        if hole is not None:
-            raise hole
-        return count
+            batch = self._fold_batch()
+            slow = time.perf_counter() - batch.started > FOLD_QUICK_S
+            if slow:
+                await self._finish(batch)
+        if not slow:
+            await self._finish(batch)
+        if batch.hole is not None:
+            raise batch.hole
+        return batch.count
+
+    def _fold_batch(self) -> "_Batch[S]":
+        batch: _Batch[S] = _Batch(time.perf_counter())
+        while batch.count < BATCH_MAX and time.perf_counter() - batch.started < FOLD_S_MAX:
+            taken = self._take()
+            if taken is None:
+                break
+            try:
+                self._fold(taken, batch.dirty, batch.outputs)
+            except HoleError as error:
+                batch.hole = error
+                break
+            self._passed(taken)
+            batch.count += 1
+        return batch
+
+    async def _finish(self, batch: "_Batch[S]") -> None:
+        if not batch.count:
+            return
+        await self._commit(batch.dirty, batch.outputs)
+        self._states.update(batch.dirty)
+        seconds = time.perf_counter() - batch.started
+        self._observer.committed(batch.count, len(batch.outputs), seconds)
 
     def _passed(self, taken: Taken) -> None:
         self._next[taken.topic] = taken.offset + 1
