@@ -37,5 +37,10 @@ def status_of(error: BaseException) -> int:
     return MISCONFIGURED if names & _MISCONFIGURED else FAILED
 
 
+def is_kafka(error: BaseException) -> bool:
+    """Whether it is one of the Kafka client's own errors."""
+    return _KAFKA in _names(error)
+
+
 def _names(error: BaseException | None) -> set[str]:
     return {base.__name__ for base in type(error).__mro__}

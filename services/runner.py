@@ -12,6 +12,7 @@ import signal
 import sys
 import threading
 from collections.abc import AsyncIterator
+from typing import Any
 
 import uvloop
 
@@ -22,7 +23,15 @@ from chandler.streams.telemetry.infra import Infra, infra
 from chandler.streams.telemetry.logs import set_up
 from chandler.streams.telemetry.metrics import Metrics, standard
 from services.declaration import Context, Service
-from services.exits import FAILED, MISCONFIGURED, USAGE, first_cause, one_line, status_of
+from services.exits import (
+    FAILED,
+    MISCONFIGURED,
+    USAGE,
+    first_cause,
+    is_kafka,
+    one_line,
+    status_of,
+)
 from services.layers import ConfigurationError, root
 from services.loading import configuration, load_service
 from services.plugins import code_hash
@@ -95,9 +104,20 @@ def _failed(log: logging.Logger, error: BaseException) -> int:
     return status_of(cause)
 
 
+def _left_over(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """What nobody waited for. aiokafka leaves futures behind whose error it has told already."""
+    future, error = context.get("future"), context.get("exception")
+    ours = future is None or (asyncio.isfuture(future) and hasattr(future, "get_coro"))
+    if not ours and isinstance(error, Exception) and is_kafka(error):
+        logging.getLogger(__name__).debug("left by aiokafka: %r", error)
+    else:
+        loop.default_exception_handler(context)
+
+
 async def run_service(service: Service, context: Context) -> int:
     """Runs a service inside its health endpoint until SIGTERM or its end; the exit status."""
     loop = asyncio.get_running_loop()
+    loop.set_exception_handler(_left_over)
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, context.stop.set)
     host = os.environ.get("CHANDLER_HTTP_HOST", "127.0.0.1")

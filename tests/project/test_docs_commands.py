@@ -27,6 +27,18 @@ ELSEWHERE = {
     "CHANDLER_DATA=.chandler-paper ./chandler up --profile paper": (
         "tests/services/test_profile.py::test_every_shipped_profile_can_be_used"
     ),
+    "./chandler up --speed 300 --seed 7 --scale indicators=3 --scale signals=3 "
+    "--faults cut=20s,drop=5%,duplicate=5%,storm429=30s/5s,missing=0.1%": (
+        "tests/simulation/test_session.py::test_every_service_is_ready_although_workers_were_killed"
+    ),
+    "./chandler up --profile fifty.toml": (
+        "tests/simulation/test_request_weight.py::"
+        "test_fifty_engines_cost_the_venue_no_more_than_one"
+    ),
+    "./chandler test --long tests/simulation/test_parity.py": (
+        "tests/simulation/test_parity.py::"
+        "test_killed_frozen_replaced_and_woken_workers_change_nothing"
+    ),
     "./chandler new engine my_dips": (
         "tests/services/test_new_engine.py::test_the_generated_test_passes_as_generated"
     ),

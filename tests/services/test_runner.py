@@ -1,6 +1,7 @@
 """The runner: health endpoint, metrics, drain, exit statuses, with services made for the test."""
 
 import asyncio
+import gc
 import logging
 import os
 import signal
@@ -10,6 +11,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from aiokafka.errors import ProducerFenced
 
 from chandler.streams.settings import installation
 from chandler.streams.telemetry.health import Health, ask, ask_ready
@@ -135,6 +137,24 @@ async def test_an_error_is_one_line_and_status_1(
         "StrayError: expected a candle, found none and more"
     ]
     assert errors[0].exc_info is None
+
+
+async def test_what_the_kafka_client_leaves_behind_is_not_told_twice(
+    context: Context, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A fenced worker said "Future exception was never retrieved" with 20 lines of traceback."""
+
+    async def run(_: Context) -> None:
+        loop = asyncio.get_running_loop()
+        for error in (ProducerFenced(), StrayError("ours")):
+            loop.create_future().set_exception(error)
+        gc.collect()
+
+    with caplog.at_level(logging.WARNING):
+        assert await runner.run_service(service(run), context) == 0
+
+    told = [record for record in caplog.records if "never retrieved" in record.message]
+    assert [str(record.exc_info[1]) for record in told if record.exc_info] == ["ours"]
 
 
 async def test_a_service_that_does_not_drain_is_cancelled(

@@ -1,6 +1,7 @@
 """The exact loop on a real Kafka: each input counts once, whatever dies when."""
 
 import asyncio
+import re
 import signal
 import time
 
@@ -13,8 +14,10 @@ from chandler.core.stage import HoleError, Output, Stage
 from chandler.streams import clients
 from chandler.streams.clients import transactional_producer
 from chandler.streams.codec import NewerSchemaError, encode
+from chandler.streams.exact import loop
 from chandler.streams.settings import Installation
 from tests.streams.exact_cluster import (
+    DEADLINE_S,
     candle,
     died,
     end,
@@ -218,6 +221,20 @@ async def test_an_input_that_runs_ahead_waits_for_the_others(cluster):
 
     assert len(ahead) == 25, "an hour ahead, and the hour that a 1H candle reaches"
     assert exactly_once(found, ["AAAUSDT"], 60)
+
+
+async def test_an_input_that_waits_for_long_is_told_in_one_line(cluster, monkeypatch, caplog):
+    """A candle of years ahead held its partition back for good, and nothing said so."""
+    monkeypatch.setattr(loop, "WAITS_S_MAX", 0.0)
+    monkeypatch.setattr(loop, "LAG_EVERY_S", 0.0)
+    await publish(cluster, [candle("AAAUSDT", 0), candle("AAAUSDT", 10**6)])
+
+    async with running(cluster), asyncio.timeout(DEADLINE_S):
+        while not (told := [line for line in caplog.messages if "waits for" in line]):
+            await asyncio.sleep(0.1)
+
+    assert re.search(r"indicators: candles\.5m/\d offset 1 is of 2033-", told[0])
+    assert "waits for candles.1H at 2024-01-01 00:05: see what keeps them" in told[0]
 
 
 async def test_another_fingerprint_folds_all_anew_and_publishes_only_what_is_not_out(cluster):

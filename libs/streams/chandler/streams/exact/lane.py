@@ -12,6 +12,7 @@ import msgspec
 from aiokafka import AIOKafkaProducer
 
 from chandler.core.events import DeadLetter, Event, event_at
+from chandler.core.granularity import utc
 from chandler.core.stage import HoleError, Output, Stage
 from chandler.streams.clients import topic_name
 from chandler.streams.codec import UndecodableError, decode, encode
@@ -145,15 +146,32 @@ class Lane(Generic[S]):
             topic for topic, buffer in self._buffers.items() if buffer and not self._may(buffer[0])
         }
 
+    def waits(self) -> dict[str, str]:
+        """What is held back, by topic/partition, and why, for people."""
+        said = {}
+        for topic in self.blocked():
+            head = self._buffers[topic][0]
+            others = ", ".join(
+                f"{other} at {utc(self._seen(other))}" for other in self._buffers if other != topic
+            )
+            said[f"{topic}/{self.partition}"] = (
+                f"offset {head.offset} is of {utc(head.at)} and waits for {others}: see what keeps "
+                "them, or who wrote a record of that time"
+            )
+        return said
+
+    def _seen(self, topic: str) -> int:
+        """Event time that an input has come to."""
+        heads = self._buffers[topic]
+        return heads[0].at if heads else self._last_at.get(topic, self._first_at)
+
     def _may(self, taken: Taken) -> bool:
         if self._first_at < 0:
             return True
         for topic, reach in self._reach_ms.items():
             if topic == taken.topic:
                 continue
-            heads = self._buffers[topic]
-            seen = heads[0].at if heads else self._last_at.get(topic, self._first_at)
-            if taken.at > seen + reach + self._ahead_max_ms:
+            if taken.at > self._seen(topic) + reach + self._ahead_max_ms:
                 return False
         return True
 

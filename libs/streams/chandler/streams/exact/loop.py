@@ -14,10 +14,11 @@ from typing import Any, Generic, Protocol, TypeVar
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRebalanceListener, TopicPartition
 from aiokafka.coordinator.assignors.range import RangePartitionAssignor
-from aiokafka.errors import IllegalStateError, KafkaError
+from aiokafka.errors import IllegalStateError, KafkaError, ProducerFenced
 
 from chandler.core.stage import HoleError, Stage
 from chandler.streams.clients import (
+    TRANSACTION_TIMEOUT_MS,
     catalogue_name,
     consumer,
     group_name,
@@ -37,6 +38,11 @@ RESTART_WAIT_S = 0.5
 RESTARTS_MAX = 20  # in a row without a single transaction in between
 LAG_EVERY_S = 2.0
 CLOSE_S_MAX = 5.0
+WAITS_S_MAX = 60.0  # wall time that an input may run ahead of the others without a line about it
+FENCED = (
+    "another worker took over one of its partitions, or a transaction took more than "
+    f"{TRANSACTION_TIMEOUT_MS / 1_000:g} s"
+)
 
 log = logging.getLogger("chandler.streams.exact")
 
@@ -95,8 +101,10 @@ class _Listener(ConsumerRebalanceListener):  # type: ignore[misc]
         self._worker = worker
         self._client = client
 
-    def on_partitions_revoked(self, revoked: set[TopicPartition]) -> None:
+    async def on_partitions_revoked(self, revoked: set[TopicPartition]) -> None:
+        """No new transaction, and the group waits for those under way: their end fences nobody."""
         self._worker.aligned.clear()
+        await self._worker.settled()
 
     def on_partitions_assigned(self, assigned: set[TopicPartition]) -> None:
         self._worker.aligned.clear()
@@ -135,6 +143,7 @@ class _Worker(Generic[S]):
         self.wakes: dict[int, asyncio.Event] = {}
         self.committed = 0  # transactions since the last restart
         self.folding = asyncio.Lock()
+        self.waiting: dict[str, float] = {}  # topic/partition → monotonic, since when, or told
 
     async def run(self) -> None:
         restarts = 0
@@ -156,7 +165,8 @@ class _Worker(Generic[S]):
                 restarts < RESTARTS_MAX
             ):
                 restarts = 1 if self.committed else restarts + 1
-                log.warning("%s: %r; starting anew from the committed state", self.service, error)
+                said = FENCED if isinstance(error, ProducerFenced) else repr(error)
+                log.warning("%s: %s; starting anew from the committed state", self.service, said)
             else:
                 raise error from None
             self.observer.restarted(repr(error))
@@ -318,6 +328,14 @@ class _Worker(Generic[S]):
                 async with lane.turn:
                     drive.cancel()
 
+    async def settled(self) -> None:
+        """Waits, with a bound, until no transaction is under way."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(CLOSE_S_MAX):
+                for lane in list(self.lanes.values()):
+                    async with lane.turn:
+                        pass
+
     def _regulate(self, client: AIOKafkaConsumer) -> None:
         """Pauses inputs that run ahead in event time or fill the memory; lets the others go on."""
         paused = client.paused()
@@ -331,6 +349,18 @@ class _Worker(Generic[S]):
                     client.pause(tp)
                 elif not full and tp in paused:
                     client.resume(tp)
+
+    def _tell_waiting(self) -> None:
+        """A line for each input that is held back for long: it may never be caught up with."""
+        now = time.monotonic()
+        found: dict[str, str] = {}
+        for partition in self.aligned:
+            found.update(self.lanes[partition].waits())
+        self.waiting = {place: self.waiting.get(place, now) for place in found}
+        for place, said in found.items():
+            if now - self.waiting[place] > WAITS_S_MAX:
+                self.waiting[place] = now
+                log.warning("%s: %s %s", self.service, place, said)
 
     async def _show(self, client: AIOKafkaConsumer) -> None:
         lag = 0
@@ -346,6 +376,7 @@ class _Worker(Generic[S]):
                 lag += max(0, (end or 0) - position) + lane.buffered(topic)
                 if lane.next_offset(topic) >= 0:
                     commits[tp] = lane.next_offset(topic)
+        self._tell_waiting()
         self.health.lag = lag
         self.health.age_s = max(0.0, time.time() - newest / 1000) if newest else 0.0
         if commits:
