@@ -2,10 +2,12 @@
 
 import asyncio
 from collections.abc import Iterator
+from operator import itemgetter
 
 import pytest
 
 from chandler.core.events import Candle, CandleMissing, CandleSealed
+from chandler.core.granularity import interval_ms
 from chandler.streams.embedded import lease
 from chandler.streams.reader import Record, read_topics
 from tests.conftest import free_port_base
@@ -42,9 +44,10 @@ def recorded(session: Session) -> list[Candle]:
     async def read() -> list[Record]:
         return [record async for record in read_topics(session.system.installation, CANDLES)]
 
-    records = sorted(asyncio.run(read()), key=lambda record: record.timestamp_ms)
-    candles = [
-        each.event for each in records if isinstance(each.event, CandleSealed | CandleMissing)
-    ]
-    assert len(candles) == len(records)
-    return candles
+    candles = []
+    for record in asyncio.run(read()):
+        assert isinstance(record.event, CandleSealed | CandleMissing)
+        # Within a millisecond as ingest orders them: by close, the longest first.
+        place = (record.timestamp_ms, record.event.close_ms, -interval_ms(record.event.granularity))
+        candles.append((place, record.event))
+    return [candle for _, candle in sorted(candles, key=itemgetter(0))]

@@ -20,7 +20,7 @@ ROOT = Path(__file__).resolve().parents[2]
 POLL_S = 0.2
 ANSWER_S_MAX = 5.0
 COMMAND_S_MAX = 120.0
-READY_S_MAX = 120.0  # Kafka's start and the backfill included, on a busy machine
+READY_S_MAX = 240.0  # Kafka's start and the backfill included, on a busy machine
 END_S_MAX = 10.0  # the promise
 
 

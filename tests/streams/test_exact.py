@@ -223,6 +223,20 @@ async def test_an_input_that_runs_ahead_waits_for_the_others(cluster):
     assert exactly_once(found, ["AAAUSDT"], 60)
 
 
+async def test_a_symbol_that_is_late_holds_no_other_symbol_back(installation):
+    """Its old 1H row once took its whole partition's 1H back, and the others waited for hours."""
+    cluster = await sub_cluster(installation, "late", partitions=1)
+    hours = [candle("AAAUSDT", number, "1H") for number in range(10)]
+    await publish(cluster, [*hours, candle("BBBUSDT", 0, "1H")])
+    await publish(cluster, [candle("AAAUSDT", number) for number in range(120)])
+    async with running(cluster, ahead_max_ms=HOUR_MS):
+        await rows_when(cluster, 131)
+        await publish(cluster, [candle("AAAUSDT", number) for number in range(120, 130)])
+        found = await rows_when(cluster, 141)
+
+    assert exactly_once(found, ["AAAUSDT"], 130)
+
+
 async def test_an_input_that_waits_for_long_is_told_in_one_line(cluster, monkeypatch, caplog):
     """A candle of years ahead held its partition back for good, and nothing said so."""
     monkeypatch.setattr(loop, "WAITS_S_MAX", 0.0)

@@ -163,7 +163,8 @@ class Lane(Generic[S]):
     def _seen(self, topic: str) -> int:
         """Event time that an input has come to."""
         heads = self._buffers[topic]
-        return heads[0].at if heads else self._last_at.get(topic, self._first_at)
+        taken = self._last_at.get(topic, self._first_at)
+        return max(taken, heads[0].at) if heads else taken
 
     def _may(self, taken: Taken) -> bool:
         if self._first_at < 0:
@@ -233,7 +234,8 @@ class Lane(Generic[S]):
 
     def _passed(self, taken: Taken) -> None:
         self._next[taken.topic] = taken.offset + 1
-        self._last_at[taken.topic] = taken.at
+        # A late symbol's old record takes nothing back from the others of its partition.
+        self._last_at[taken.topic] = max(taken.at, self._last_at.get(taken.topic, taken.at))
         self.newest_timestamp_ms = max(self.newest_timestamp_ms, taken.timestamp_ms)
         if self._first_at < 0:
             self._first_at = taken.at
