@@ -60,6 +60,15 @@ def _check_whole(profile: Profile, installation: Installation) -> None:
             raise ConfigurationError(
                 f"scale.{service} is {workers}: expected 1 to {INSTANCES_MAX} workers"
             )
+        if workers > 1 and not load_service(service).scalable:
+            raise ConfigurationError(
+                f"scale.{service} is {workers}: its work can't be shared, expected 1 worker; "
+                f"those that can be several: {', '.join(_scalable())}"
+            )
+
+
+def _scalable() -> list[str]:
+    return [service for service in ORDER if exists(service) and load_service(service).scalable]
 
 
 def load_service(name: str) -> Service:

@@ -5,6 +5,7 @@ import tomllib
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -120,6 +121,7 @@ def test_an_unknown_key_stops_the_start(tmp_path: Path, text: str, key: str, nea
         ('mode = "dry"\n', "mode"),
         ("[simulator]\n[scale]\nindicators = 99\n", "scale.indicators is 99: expected 1 to 8"),
         ("[simulator]\n[scale]\nindicator = 2\n", "scale.indicator: no such service"),
+        ("[simulator]\n[scale]\nrecorder = 2\n", "several: indicators, signals"),
         ("", "has no [simulator] and doesn't name venue.rest_url"),
         ('extends = "own"\n', "is there a circle?"),
         ('extends = "nowhere"\n', "profile 'nowhere' is unknown"),
@@ -177,10 +179,10 @@ def test_flags_of_a_simulator_need_one(tmp_path: Path) -> None:
 
 def test_the_workers_of_all_services_have_ports_of_their_own(tmp_path: Path) -> None:
     here = made(tmp_path, "demo")
-    scale = dict.fromkeys(services_of(configuration(here, {}).profile), 8)
-    found = configuration(here, {"CHANDLER_SET_scale": json.dumps(scale).replace(":", " =")})
+    profile = configuration(here, {}).profile
+    scale = dict.fromkeys(services_of(profile), 8)
 
-    workers = workers_of(found.profile)
+    workers = workers_of(msgspec.structs.replace(profile, scale=scale))
     ports = [http_port(here, worker) for worker in workers]
 
     assert len(set(ports)) == len(workers) == 8 * len(scale)
