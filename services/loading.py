@@ -7,6 +7,8 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from chandler.exchanges.simulator.config import SimulatorConfig, SimulatorError
+from chandler.exchanges.simulator.faults import parse_faults
 from chandler.streams.settings import Installation
 from services import plugins
 from services.declaration import Service
@@ -51,6 +53,8 @@ def _check_whole(profile: Profile, installation: Installation) -> None:
             "CHANDLER_TOPIC_PREFIX is set and mode is live: with a prefix only paper money starts, "
             "unset one of them"
         )
+    if profile.simulator is not None:
+        _check_simulator(profile.simulator)
     for service, workers in profile.scale.items():
         if service not in ORDER:
             raise ConfigurationError(
@@ -65,6 +69,14 @@ def _check_whole(profile: Profile, installation: Installation) -> None:
                 f"scale.{service} is {workers}: its work can't be shared, expected 1 worker; "
                 f"those that can be several: {', '.join(_scalable())}"
             )
+
+
+def _check_simulator(simulator: SimulatorConfig) -> None:
+    """What the simulator would refuse at its start is said before anything starts."""
+    try:
+        parse_faults(simulator.faults)
+    except SimulatorError as error:
+        raise ConfigurationError(f"simulator.faults: {error}") from None
 
 
 def _scalable() -> list[str]:

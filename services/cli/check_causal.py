@@ -14,6 +14,7 @@ from chandler.exchanges.simulator.recording import SHIPPED, SLOT_MS, Tape, read_
 from chandler.replay.causal import Report, check
 from chandler.replay.forbidden import forbidden
 from services import plugins
+from services.layers import root
 
 SYMBOLS = 2
 CANDLES = 2_304  # of each symbol: eight days, so that a 4H indicator over 30 candles is warm
@@ -41,6 +42,7 @@ def check_causal(
         typer.echo(
             f"evaluators={report.evaluators} engines={report.engines} "
             f"decisions={report.decisions} violations={len(report.violations)}"
+            + (f" unchecked={len(report.unchecked)}" if report.unchecked else "")
         )
     if report.violations or report.unchecked or not report.decisions:
         raise typer.Exit(1)
@@ -51,8 +53,9 @@ def _chosen(module: str | None) -> plugins.Plugins:
         return plugins.load()
     if module.endswith(".py") or Path(module).is_file():
         return plugins.load_one(Path(module))
-    if (single := Path(module) / f"{Path(module).name}.py").is_file():
-        return plugins.load_one(single)
+    for place in (Path(module), root() / module):
+        if (single := place / f"{place.name}.py").is_file():
+            return plugins.load_one(single)
     return plugins.load_module(module)
 
 

@@ -23,6 +23,8 @@ from services.layers import (
 from services.loading import configuration
 from services.runner import installed
 
+NEXT_UP = "with the next up"  # a service reads its configuration when it starts
+
 app = typer.Typer(no_args_is_help=True)
 
 
@@ -72,7 +74,7 @@ def set_value(
     change = nested(path.strip(), parse_value(text.strip()))
     check_keys(change, "config set")
     _store(installed(), lambda values: merge(values, change))
-    typer.echo(f"{path.strip()} = {json.dumps(parse_value(text.strip()))}")
+    typer.echo(f"{path.strip()} = {json.dumps(parse_value(text.strip()))}  # {NEXT_UP}")
 
 
 @app.command()
@@ -82,7 +84,7 @@ def unset(path: Annotated[str, typer.Argument(help="a.b")]) -> None:
     if lookup(_stored(installation), path) is None:
         raise ConfigurationError(f"{path} is not set in {installation_file(installation)}")
     _store(installation, lambda values: _without(values, path.split(".")))
-    typer.echo(f"{path} is unset")
+    typer.echo(f"{path} is unset  # {NEXT_UP}")
 
 
 def _without(values: dict[str, Any], keys: list[str]) -> dict[str, Any]:

@@ -45,8 +45,10 @@ def indicator(
         bars = read_bars(file, symbol)
         values = history(asked, bars)
     except ValueError as error:
-        typer.echo(f"error: {error}", err=True)
+        typer.echo(f"chandler: {error}", err=True)
         raise typer.Exit(2) from None
+    for line in holes(bars.open_ms):
+        typer.echo(f"chandler: {file.name}: {line}", err=True)
     rows = list(zip(bars.open_ms, values, strict=True))
     terminal = sys.stdout.isatty()
     if last is not None or (terminal and not json):
@@ -81,6 +83,22 @@ def read_bars(file: Path, symbol: str | None) -> Bars:
         if before == after:
             raise ValueError(f"{file.name} has two candles at {_iso(after)}: expected one")
     return Bars(times, **{name: [column[i] for i in order] for name, column in numbers.items()})
+
+
+def holes(open_ms: list[int]) -> list[str]:
+    """A line where candles are missing: what comes after a hole isn't what a chart shows."""
+    steps = [after - before for before, after in itertools.pairwise(open_ms)]
+    if not steps:
+        return []
+    interval = min(steps)
+    wide = [i for i, step in enumerate(steps) if step != interval]
+    if not wide:
+        return []
+    missing = sum(steps[i] // interval - 1 for i in wide)
+    return [
+        f"{missing} candles are missing, the first after "
+        f"{_iso(open_ms[wide[0]])}: values from there on are those of a series without them"
+    ]
 
 
 def _columns(file: Path) -> dict[str, list[Any]]:

@@ -35,7 +35,7 @@ def engine(
     typer.echo(f"wrote {', '.join(sorted(path.name for path in place.iterdir()))} to {shown}/")
     typer.echo("next:")
     typer.echo(f"  edit {shown}/{name}.py")
-    typer.echo(f"  .venv/bin/python -m pytest {shown}")
+    typer.echo(f"  ./chandler test {shown}")
     typer.echo(f"  ./chandler check-causal {shown}")
     if place.parent.resolve() == plugins.folder().resolve():
         typer.echo("  ./chandler up")
@@ -45,7 +45,9 @@ def engine(
 
 def write(name: str, directory: Path) -> Path:
     """Writes the package; returns its folder. PluginError says why it can't be."""
-    if not NAME_PATTERN.fullmatch(name) or keyword.iskeyword(name):
+    if keyword.iskeyword(name):
+        raise PluginError(f"{name!r} is a word of Python's own: take another name")
+    if not NAME_PATTERN.fullmatch(name):
         raise PluginError(
             f"{name!r} is no name for an engine: expected lower-case letters, digits and _, "
             "beginning with a letter, such as my_dips"

@@ -144,6 +144,21 @@ def test_a_delisted_symbol_is_not_waited_for() -> None:
     assert market.due() == close_ms(39)
 
 
+def test_a_few_symbols_go_on_when_most_are_no_longer_ingested() -> None:
+    """After 40 symbols three were ingested: the view stood at the forty's last close for ever."""
+    market = Market()
+    names = [f"S{number}" for number in range(40)]
+    for name in names:
+        take(market, candle(name, 1, 100.0))
+    market.show(close_ms(1))
+
+    for step in range(2, 20):
+        for name in names[:3]:
+            take(market, candle(name, step, 100.0))
+
+    assert market.due() == close_ms(19)
+
+
 def test_the_same_candle_twice_changes_nothing() -> None:
     market = Market()
     take(market, candle("A", 1, 100.0))

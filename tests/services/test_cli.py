@@ -90,6 +90,8 @@ def test_an_unknown_command_is_one_line(capsys: pytest.CaptureFixture[str]) -> N
         (["up", "--scale", "indicators"], MISCONFIGURED, "expected SERVICE=N"),
         (["up", "--candles", "nowhere.csv"], MISCONFIGURED, "there is no such file"),
         (["up", "--speed", "0"], MISCONFIGURED, "the flags of up: simulator.speed is 0"),
+        (["up", "--faults", "cut=20"], MISCONFIGURED, "fault cut=20: expected a duration"),
+        (["market", "--once"], NO_KAFKA, "start it with ./chandler kafka start"),
         (["up", "--log", "xml"], USAGE, "expected text or json"),
         (["bench", "nothing"], USAGE, "'nothing' is unknown"),
         (["audit", "candles"], NO_KAFKA, "Kafka can't be reached at 127.0.0.1:"),
@@ -105,6 +107,20 @@ def test_an_error_is_one_line_with_a_status_of_its_own(
     assert expected in captured.err
     assert captured.err.count("\n") == 1
     assert "Traceback" not in captured.err
+
+
+def test_an_indicator_over_a_hole_says_so(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Two candles were cut out of a file, and another RSI came out without a word."""
+    rows = [f"{1_700_000_100_000 + minute * 300_000},1,2,1,{1 + minute % 7 / 10},5" for minute in range(60)]
+    file = tmp_path / "holes.csv"
+    file.write_text("\n".join(["time,open,high,low,close,volume", *rows[:30], *rows[32:]]))
+
+    assert main(["indicator", "rsi(14)", str(file)]) == 0
+
+    said = capsys.readouterr().err
+    assert "2 candles are missing, the first after 2023-11-15T00:40:00Z" in said
 
 
 def test_what_is_set_is_kept_for_this_installation_only_readable_by_its_owner(

@@ -91,7 +91,7 @@ def test_the_shipped_plug_ins_have_no_violation() -> None:
     ("name", "said"),
     [
         ("My-Dips", "'My-Dips' is no name for an engine: expected lower-case letters"),
-        ("class", "'class' is no name for an engine"),
+        ("class", "'class' is a word of Python's own"),
         ("scalper", "there is an engine 'scalper' already"),
         ("json", "there is a Python module 'json' already"),
     ],

@@ -40,10 +40,18 @@ def export(
         raise typer.BadParameter(str(error)) from None
     with reading() as installation:
         rows = asyncio.run(_rows(installation, granularity, symbol.upper()))
+    if not rows:
+        of = f" of {symbol.upper()}" if symbol else ""
+        typer.echo(
+            f"chandler: candles.{granularity} holds no candle{of}: {out} is left as it was, "
+            "see what there is with ./chandler topics",
+            err=True,
+        )
+        return 1
     _write(out, rows)
     symbols = len({row[0] for row in rows})
     typer.echo(f"candles={len(rows)} symbols={symbols} granularity={granularity} file={out}")
-    return 0 if rows else 1
+    return 0
 
 
 async def _rows(
@@ -65,7 +73,7 @@ def _write(out: Path, rows: list[tuple[str | int | float, ...]]) -> None:
     import pyarrow.csv
     import pyarrow.parquet
 
-    columns = list(zip(*rows, strict=True)) or [()] * len(COLUMNS)
+    columns = list(zip(*rows, strict=True))
     types = [pa.string(), pa.int64(), *[pa.float64()] * 6]
     arrays = [pa.array(column, kind) for column, kind in zip(columns, types, strict=True)]
     table = pa.table(arrays, names=list(COLUMNS))

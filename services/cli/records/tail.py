@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+import sys
 from datetime import UTC, datetime
 from typing import Annotated, Any, NamedTuple
 
@@ -42,6 +43,9 @@ class Wanted(NamedTuple):
 
 async def _tail(installation: Installation, name: str, wanted: Wanted) -> None:
     printed = 0
+    if sys.stderr.isatty():
+        of = f" of {wanted.symbol}" if wanted.symbol else ""
+        typer.echo(f"waiting for records{of} in {name}; Ctrl-C ends it", err=True)
     async for record in follow(
         installation, [name], "beginning" if wanted.from_beginning else "end"
     ):

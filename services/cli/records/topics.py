@@ -29,18 +29,20 @@ def topics(as_json: Annotated[bool, typer.Option("--json", help="for programs")]
         typer.echo(msgspec.json.encode({"topics": {one["name"]: one for one in found}}).decode())
         return
     table = Table(box=None)
-    for heading in ("topic", "key", "partitions", "records", "MB", "kept", "writers", "what"):
-        table.add_column(heading, no_wrap=heading != "what", overflow="ellipsis")
+    for heading in ("topic", "partitions", "offsets", "MB"):
+        table.add_column(heading, no_wrap=True, justify="left" if heading == "topic" else "right")
+    for heading in ("kept", "key", "writers", "what"):
+        table.add_column(heading, overflow="ellipsis" if heading == "kept" else "fold")
     for topic in TOPICS:
         state = states.get(topic.name)
         size = None if state is None else state.bytes
         table.add_row(
             topic.name,
-            topic.key,
             str(state.partitions) if state else "[red]absent[/]",
             f"{state.records:,}" if state else "-",
             f"{size / 1e6:,.1f}" if size is not None else "-",
             kept(topic),
+            topic.key,
             ", ".join(topic.writers),
             topic.doc,
         )
@@ -51,4 +53,7 @@ def kept(topic: Topic) -> str:
     """How long a topic's records stay."""
     if topic.compacted:
         return "compacted"
-    return "for ever" if topic.retention_ms < 0 else f"{topic.retention_ms / DAY_MS:g} days"
+    if topic.retention_ms < 0:
+        return "for ever"
+    days = topic.retention_ms / DAY_MS
+    return f"{days:g} day{'' if days == 1 else 's'}"

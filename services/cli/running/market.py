@@ -14,6 +14,8 @@ from rich.table import Table
 from chandler.core.events import MarketView
 from chandler.core.granularity import utc
 from chandler.streams.reader import follow_batches, read_topics
+from chandler.streams.settings import Installation
+from services.cli.records.reading import reading
 from services.runner import installed
 
 RANKS_SHOWN = 5
@@ -26,7 +28,8 @@ def market(
 ) -> int:
     """Shows the market until Ctrl-C."""
     if once or as_json:
-        views = asyncio.run(_newest())
+        with reading() as installation:
+            views = asyncio.run(_newest(installation))
         if as_json:
             typer.echo(msgspec.json.encode({"market": views}).decode())
         else:
@@ -36,16 +39,16 @@ def market(
     return 0
 
 
-async def _newest() -> dict[str, MarketView]:
+async def _newest(installation: Installation) -> dict[str, MarketView]:
     views: dict[str, MarketView] = {}
-    async for record in read_topics(installed(), ["market"]):
+    async for record in read_topics(installation, ["market"]):
         if isinstance(record.event, MarketView):
             views[record.event.window] = record.event
     return views
 
 
 async def _live() -> None:
-    views = await _newest()
+    views = await _newest(installed())
     with Live(_picture(views), console=Console(), auto_refresh=False) as live:
         async for batch in follow_batches(installed(), ["market"]):
             for record in batch:

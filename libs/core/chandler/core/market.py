@@ -91,11 +91,21 @@ class Market:
     def due(self) -> int | None:
         """The close to show now, ms: all living symbols have it, or half are past it.
 
-        A close that was shown without stragglers is due again with each that catches up.
+        A symbol lives that is not far behind the newest of all: those that are no longer ingested
+        hold nothing up, however many they are. A close that was shown without stragglers is due
+        again with each that catches up.
         """
-        closes = sorted((row.close_ms for row in self._newest.values()), reverse=True)
-        if not closes:
+        if not self._newest:
             return None
+        newest = max(row.close_ms for row in self._newest.values())
+        closes = sorted(
+            (
+                row.close_ms
+                for row in self._newest.values()
+                if row.close_ms > newest - LIVING_STEPS * STEP_MS
+            ),
+            reverse=True,
+        )
         most = closes[(len(closes) - 1) // 2]  # at least half have got this far
         slowest = min(close for close in closes if close > most - LIVING_STEPS * STEP_MS)
         front = max(slowest, most - STEP_MS)

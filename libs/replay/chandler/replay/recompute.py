@@ -5,7 +5,7 @@ Knows nothing of Kafka: it takes candles and recorded events, in any order acros
 
 import heapq
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import msgspec
@@ -57,7 +57,7 @@ class SignalAudit(NamedTuple):
     mismatches: int  # their bytes differ, or nothing like them is recomputed
     duplicated: int  # recorded more than once
     missing: int  # recomputed, due by the matrix' last close, and not recorded
-    not_compared: int  # made by other code or under another configuration
+    not_compared: int  # under another configuration, or other code made them otherwise
     digest: str  # over the recorded ones that were compared, whatever their partitions
     differences: list[str]  # the first few, for people
 
@@ -154,12 +154,19 @@ def begins_of(
     return begins
 
 
-def horizons(matrix: Iterable[MatrixRow]) -> dict[tuple[Symbol, Granularity], int]:
-    """The last evaluated close of each symbol and base: up to it every signal must be there."""
+def horizons(
+    matrix: Iterable[MatrixRow], engines: Sequence[ResolvedEngine]
+) -> dict[tuple[Symbol, Granularity], int]:
+    """The last close that the present engines evaluated, of each symbol and base.
+
+    Up to it every signal of theirs must be there. An engine that has not run yet owes none.
+    """
+    configs = signals.matrix_configs(engines)
     last: dict[tuple[Symbol, Granularity], int] = {}
     for row in matrix:
         place = (row.symbol, row.granularity)
-        last[place] = max(row.close_ms, last.get(place, row.close_ms))
+        if row.config == configs.get(row.granularity):
+            last[place] = max(row.close_ms, last.get(place, row.close_ms))
     return last
 
 
@@ -171,28 +178,34 @@ def compare(
     engines: Sequence[ResolvedEngine],
     code: str,
     begins: Mapping[tuple[Symbol, Granularity], Begin] | None = None,
+    earlier: Sequence[Signal] = (),
 ) -> SignalAudit:
-    """Compares byte by byte. `due` is horizons(matrix).
+    """Compares byte by byte. `due` is horizons(matrix, engines).
 
+    What other code made, or what stands before `begins` (then `earlier` is what the engines make
+    of all candles), is compared too where it is the same but for the code; where it is not, the
+    change explains it, and it counts as not compared.
     To be honest while the stream runs: read matrix first, then signals, then candles.
     """
     current = {engine.hash for engine in engines}
     began = {place: begin.close_ms for place, begin in (begins or {}).items()}
+    expected = {signal.id: signal for signal in recomputed}
+    before = {signal.id: signal for signal in earlier}
     compared: dict[str, Signal] = {}
     seen: Counter[str] = Counter()
+    differences: list[str] = []
     for signal in recorded:
         seen[signal.id] += 1
-        place = (signal.symbol, signal.granularity)
-        known = signal.config in current and signal.code == code
-        if known and signal.close_ms >= began.get(place, 0):
-            compared.setdefault(signal.id, signal)
-    expected = {signal.id: signal for signal in recomputed}
-    differences: list[str] = []
-    for signal in compared.values():
-        if signal.id not in expected:
-            differences.append(f"{_named(signal)}: recorded, and not recomputed")
-        elif encode(signal) != encode(expected[signal.id]):
-            differences.append(f"{_named(signal)}: {_difference(signal, expected[signal.id])}")
+        if seen[signal.id] > 1 or signal.config not in current:
+            continue
+        is_earlier = signal.close_ms < began.get((signal.symbol, signal.granularity), 0)
+        like = (before if is_earlier else expected).get(signal.id)
+        fault = _fault(signal, like)
+        if fault and (is_earlier or signal.code != code):
+            continue
+        compared[signal.id] = signal
+        if fault:
+            differences.append(f"{_named(signal)}: {fault}")
     mismatches = len(differences)
     absent = [
         signal
@@ -214,8 +227,16 @@ def compare(
     )
 
 
+def _fault(signal: Signal, like: Signal | None) -> str:
+    """What is wrong with a recorded signal; "" if it is what was recomputed, but for the code."""
+    if like is None:
+        return "recorded, and not recomputed"
+    like = msgspec.structs.replace(like, code=signal.code)
+    return "" if encode(signal) == encode(like) else _difference(signal, like)
+
+
 def audit(
-    candles: Iterable[Iterable[Candle]],
+    candles: Collection[Collection[Candle]],
     matrix: Sequence[MatrixRow],
     recorded: Sequence[Signal],
     engines: Sequence[ResolvedEngine],
@@ -228,8 +249,17 @@ def audit(
     """
     begins = begins_of(matrix, recorded, engines)
     found = recompute(candles, engines, code=code, begins=begins)
-    due = horizons(matrix)
-    return compare(recorded, found.signals, due, engines=engines, code=code, begins=begins)
+    earlier = recompute(candles, engines, code=code).signals if begins else ()
+    due = horizons(matrix, engines)
+    return compare(
+        recorded,
+        found.signals,
+        due,
+        engines=engines,
+        code=code,
+        begins=begins,
+        earlier=earlier,
+    )
 
 
 def digest_of(events: Iterable[Signal | MatrixRow]) -> str:

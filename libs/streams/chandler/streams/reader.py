@@ -62,7 +62,10 @@ async def partitions(
         await client.start()
         described = await client.describe_topics(list(wanted))
     except (KafkaError, OSError) as error:
-        raise ReadError(f"Kafka can't be reached at {installation.bootstrap}: {error!r}") from error
+        raise ReadError(
+            f"Kafka can't be reached at {installation.bootstrap}: start it with "
+            "./chandler kafka start, or set CHANDLER_BROKERS"
+        ) from error
     finally:
         await client.close()
     return {
