@@ -76,13 +76,15 @@ def shards(sender: Sender) -> list[Shard]:
     for number in range(SHARDS):
         size = SYMBOLS // SHARDS
         symbols = [Symbol(f"SYN{each}USDT") for each in range(number * size, (number + 1) * size)]
+        tickers = Tickers(sender, metrics, shard=number)
+        tickers.resume(SHARDS, -1)
         shard = Shard(
             number,
             symbols,
             GRANULARITIES,
             Trust(dict.fromkeys(GRANULARITIES, size), always=False, never=False),
             clock=clock,
-            tickers=Tickers(sender, complaints),
+            tickers=tickers,
             complaints=complaints,
             metrics=metrics,
             infra=Infra(installation({}), "ingest"),

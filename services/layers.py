@@ -31,6 +31,14 @@ BOUNDS: dict[str, tuple[float, float]] = {
     "kafka.symbol_partitions": (1, 256),
     "kafka.replication": (1, 9),
     "venue.requests_per_second_max": (1, 1000),
+    "venue.ticker_slack_ms": (0, 60_000),
+    "pump.rise_percent": (0.01, 10_000),
+    "pump.window_min": (1, 60),
+    "pump.volume_ratio": (0, 10_000),
+    "pump.usual_min": (1, 1440),
+    "pump.calm_percent": (0.01, 10_000),
+    "pump.cool_down_min": (0, 1440),
+    "pump.heartbeat_ms": (100, 300_000),
 }
 
 

@@ -12,6 +12,7 @@ from chandler.exchanges.simulator.faults import parse_faults
 from chandler.streams.settings import Installation
 from services import plugins
 from services.declaration import Service
+from services.desks import desks
 from services.layers import ConfigurationError, Layer, convert, read
 from services.profile import Profile
 from services.topology import INSTANCES_MAX, ORDER, exists
@@ -32,6 +33,7 @@ def configuration(
     profile = convert(layers)
     _check_whole(profile, installation)
     plugins.resolve(profile)  # raises for an engine that can't be
+    desks(profile)  # raises for an agent that can't be
     return Configuration(profile, layers)
 
 

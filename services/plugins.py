@@ -1,4 +1,4 @@
-"""Finds plug-ins, leaves out broken ones with a clear line, and resolves the profile's engines.
+"""Finds plug-ins, leaves out broken ones with a clear line, resolves the profile's engines.
 
 They come by entry point (group chandler.strategies) or from plugins/: NAME.py, or NAME/NAME.py.
 """
@@ -15,7 +15,7 @@ from functools import cache
 from importlib.metadata import entry_points, version
 from pathlib import Path
 from types import ModuleType
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -25,6 +25,8 @@ from chandler.core.evaluator import Evaluator, PluginError
 from chandler.core.granularity import Granularity, by_length, parse_granularity
 from chandler.core.hashing import digest
 from chandler.core.indicators.spec import Indicator
+from chandler.core.market.pump import MINUTE
+from chandler.core.trading.modes import ModeError, TradingMode, check_mode
 from services.layers import ConfigurationError, root
 from services.profile import Profile
 
@@ -46,6 +48,7 @@ class Plugins(NamedTuple):
 
     evaluators: dict[str, Evaluator]
     engines: dict[str, Engine]
+    modes: dict[str, TradingMode[Any]]
     sources: list[Source]  # those in use
     faults: list[str]
 
@@ -58,7 +61,7 @@ class Resolution(NamedTuple):
 
 
 class Wanted(NamedTuple):
-    """What the enabled engines and the pinned list ask of ingest and of indicators."""
+    """What enabled engines, the pump guard and the pinned list ask of ingest and indicators."""
 
     granularities: list[Granularity]  # shortest first
     indicators: dict[Granularity, list[Indicator]]  # the pinned granularities with none
@@ -77,7 +80,7 @@ def load(directory: Path | None = None) -> Plugins:
 
 @cache
 def _load(directory: Path) -> Plugins:
-    plugins = Plugins({}, {}, [], [])
+    plugins = Plugins({}, {}, {}, [], [])
     for source in (*_from_entry_points(plugins.faults), *_from_folder(directory)):
         try:
             check_range(source)
@@ -89,9 +92,9 @@ def _load(directory: Path) -> Plugins:
 
 
 def load_one(path: Path) -> Plugins:
-    """The evaluators and engines of one file alone; PluginError says what is wrong with it."""
+    """What one file alone brings; PluginError says what is wrong with it."""
     source = Source(path.stem, f"chandler_plugin_{path.stem}", path.resolve())
-    plugins = Plugins({}, {}, [], [])
+    plugins = Plugins({}, {}, {}, [], [])
     try:
         check_range(source)
         module = _module(source)
@@ -104,8 +107,8 @@ def load_one(path: Path) -> Plugins:
 
 
 def load_module(name: str) -> Plugins:
-    """The evaluators and engines of one importable module; PluginError says what is wrong."""
-    plugins = Plugins({}, {}, [], [])
+    """What one importable module brings; PluginError says what is wrong."""
+    plugins = Plugins({}, {}, {}, [], [])
     try:
         module = importlib.import_module(name)
     except (Exception, SystemExit) as error:
@@ -164,20 +167,28 @@ def _add(plugins: Plugins, source: Source, module: ModuleType) -> None:
     found = list({id(value): value for value in vars(module).values()}.values())
     evaluators = [value for value in found if isinstance(value, Evaluator)]
     engines = [value for value in found if isinstance(value, Engine)]
-    if not evaluators and not engines:
-        raise PluginError("it has no evaluator and no engine, see docs/engines.md")
+    modes = [value for value in found if isinstance(value, TradingMode)]
+    if not evaluators and not engines and not modes:
+        raise PluginError(
+            "it has no evaluator and no engine, and no trading mode either, see docs/engines.md"
+        )
     for one in evaluators:
         if plugins.evaluators.get(one.name, one) is not one:
             raise PluginError(f"another plug-in has an evaluator {one.name!r} too, rename it")
     for engine in engines:
         if plugins.engines.get(engine.name, engine) is not engine:
             raise PluginError(f"another plug-in has an engine {engine.name!r} too, rename it")
+    for mode in modes:
+        if plugins.modes.get(mode.name, mode) is not mode:
+            raise PluginError(f"another plug-in has a trading mode {mode.name!r} too, rename it")
+        _check_mode(mode)
     known = plugins.evaluators | {one.name: one for one in evaluators}
     _check_indicators(known.values())
     for engine in engines:
         _check_engine(engine, known)
     plugins.evaluators.update(known)
     plugins.engines.update({engine.name: engine for engine in engines})
+    plugins.modes.update({mode.name: mode for mode in modes})
     plugins.sources.append(source)
 
 
@@ -201,6 +212,13 @@ def _check_engine(engine: Engine, evaluators: Mapping[str, Evaluator]) -> None:
         raise PluginError(f"engine {engine.name}: {_one_line(error)}") from None
     if config.evaluators and set(config.evaluators) <= set(evaluators):
         resolve_engine(engine.name, engine.version, config, evaluators)
+
+
+def _check_mode(mode: TradingMode[Any]) -> None:
+    try:
+        check_mode(mode)
+    except ModeError as error:
+        raise PluginError(str(error)) from None
 
 
 def check_range(source: Source) -> None:
@@ -287,11 +305,12 @@ def wanted(profile: Profile, plugins: Plugins | None = None) -> Wanted:
         pinned = [parse_granularity(text) for text in profile.ingest.pinned]
     except ValueError as error:
         raise ConfigurationError(f"ingest.pinned: {error}") from None
-    granularities = by_length({*indicators, *pinned})
+    computed = by_length({*indicators, *pinned})
+    guard = {MINUTE} if profile.guarded else set()
     return Wanted(
-        granularities=granularities,
-        indicators={each: indicators.get(each, []) for each in granularities},
-        tickers=True,  # for the views of the market and for paper fills
+        granularities=by_length({*computed, *guard}),
+        indicators={each: indicators.get(each, []) for each in computed},
+        tickers=True,  # for paper fills and the guard, and for what people see
     )
 
 

@@ -9,6 +9,13 @@ from typing import Literal
 import msgspec
 
 from chandler.core.engine import EngineConfig
+from chandler.core.trading.agents import (
+    AccountConfig,
+    AgentConfig,
+    DeskConfig,
+    PaperConfig,
+    PumpConfig,
+)
 from chandler.exchanges.bitget.config import VenueConfig
 from chandler.exchanges.simulator.config import SimulatorConfig
 
@@ -33,6 +40,12 @@ class KafkaConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     replication: int = 1
 
 
+class LedgerConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Where the recorder keeps the ledger. CHANDLER_LEDGER is stronger."""
+
+    url: str = ""  # postgresql://USER@HOST/NAME, never a password; empty: a file of the data
+
+
 class Profile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A whole profile, all layers resolved."""
 
@@ -45,3 +58,24 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     kafka: KafkaConfig = KafkaConfig()
     engines: dict[str, EngineConfig] = {}
     scale: dict[str, int] = {}  # service → workers
+    agents: dict[str, AgentConfig] = {}
+    accounts: dict[str, AccountConfig] = {}
+    desk: DeskConfig = DeskConfig()
+    paper: PaperConfig = PaperConfig()
+    pump: PumpConfig = PumpConfig()
+    ledger: LedgerConfig = LedgerConfig()
+
+    @property
+    def pace(self) -> float:
+        """Venue's seconds per wall second: what times "at 1x" are multiplied by."""
+        return self.simulator.speed if self.simulator is not None else 1.0
+
+    @property
+    def trades(self) -> bool:
+        """Whether there is an enabled agent."""
+        return any(agent.enabled for agent in self.agents.values())
+
+    @property
+    def guarded(self) -> bool:
+        """Whether the pump guard runs: it is enabled, and there is somebody to guard."""
+        return self.trades and self.pump.enabled

@@ -6,7 +6,17 @@ from typing import NamedTuple
 from chandler.streams.settings import PORT_METRICS, Installation
 from services.profile import Profile
 
-ORDER = ("simulator", "ingest", "indicators", "signals", "market", "recorder")
+ORDER = (
+    "simulator",
+    "ingest",
+    "indicators",
+    "signals",
+    "pump_guard",
+    "executor",
+    "positions",
+    "market",
+    "recorder",
+)
 INSTANCES_MAX = 8  # workers of one service on this machine
 INSTANCE_STRIDE = 16  # between the ports of a service's workers: more than there are services
 
@@ -32,11 +42,14 @@ def exists(service: str) -> bool:
 
 def services_of(profile: Profile) -> list[str]:
     """The services that this profile needs, in order."""
-    return [
-        name
-        for name in ORDER
-        if exists(name) and (name != "simulator" or profile.simulator is not None)
-    ]
+    idle = set()
+    if profile.simulator is None:
+        idle.add("simulator")
+    if not profile.trades:
+        idle.update(("executor", "positions"))
+    if not profile.guarded:
+        idle.add("pump_guard")
+    return [name for name in ORDER if exists(name) and name not in idle]
 
 
 def workers_of(profile: Profile, services: list[str] | None = None) -> list[Worker]:

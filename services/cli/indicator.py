@@ -5,6 +5,7 @@ import datetime
 import itertools
 import json as json_text
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -85,7 +86,7 @@ def read_bars(file: Path, symbol: str | None) -> Bars:
     return Bars(times, **{name: [column[i] for i in order] for name, column in numbers.items()})
 
 
-def holes(open_ms: list[int]) -> list[str]:
+def holes(open_ms: Sequence[int]) -> list[str]:
     """A line where candles are missing: what comes after a hole isn't what a chart shows."""
     steps = [after - before for before, after in itertools.pairwise(open_ms)]
     if not steps:

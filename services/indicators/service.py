@@ -2,8 +2,8 @@
 
 from chandler.core.granularity import DAY_MS, INTERVAL_MS
 from chandler.core.indicator_stage import config_text, stage
-from chandler.streams.configs import record_configs
 from chandler.streams.exact import StageObserver, run_stage, stage_metrics
+from chandler.streams.writing.configs import record_configs
 from services import plugins
 from services.declaration import Context, Service
 
@@ -14,7 +14,7 @@ AHEAD_MAX_MS = 100 * 365 * DAY_MS
 async def run(context: Context) -> None:
     """Computes what the enabled engines read, and nothing else, until the stop."""
     wanted = plugins.wanted(context.profile)
-    if not wanted.granularities:
+    if not wanted.indicators:
         context.health.ready, context.health.state = True, "nothing wanted"
         context.log.warning("no engine is enabled and nothing is pinned: nothing to compute")
         await context.stop.wait()
@@ -29,7 +29,7 @@ async def run(context: Context) -> None:
         stage(wanted.indicators, code=context.code),
         installation=context.installation,
         service="indicators",
-        reach_ms={f"candles.{each}": INTERVAL_MS[each] for each in wanted.granularities},
+        reach_ms={f"candles.{each}": INTERVAL_MS[each] for each in wanted.indicators},
         stop=context.stop,
         health=context.health,
         observer=StageObserver("indicators", context.metrics, context.log),

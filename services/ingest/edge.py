@@ -23,9 +23,9 @@ from services.ingest.complaints import Complaints
 from services.ingest.frames import Frames
 from services.ingest.output import Out, Output, read_out
 from services.ingest.repair import Repair
-from services.ingest.shard import Shard
+from services.ingest.shard import AHEAD_WALL_MS, Shard
 from services.ingest.start import Starter
-from services.ingest.tickers import Tickers
+from services.ingest.tickers import Tickers, fall_back, resume, slack_ms, thaw
 
 TICK_S = 0.05
 MEASURE_S = 0.5
@@ -91,7 +91,8 @@ class Ingest:
         self._sender = sender
         wanted = plugins.wanted(profile)
         self._granularities: list[Granularity] = wanted.granularities
-        self._tickers = Tickers(sender, self._complaints) if wanted.tickers else None
+        self._with_tickers = wanted.tickers
+        self._tickers: dict[int, Tickers] = {}  # by shard
         self._shards: list[Shard] = []
         self._feeds: dict[int, Feed] = {}
         self._outputs: list[Output] = []
@@ -135,7 +136,7 @@ class Ingest:
     def _plan(self, symbols: list[Symbol]) -> None:
         """Makes the shards that this process runs."""
         context, config = self._context, self._context.profile.ingest
-        channels = len(self._granularities) + (self._tickers is not None)
+        channels = len(self._granularities) + self._with_tickers
         try:
             planned = plan_shards(
                 symbols, config.symbols_per_shard, channels, config.channels_per_connection_max
@@ -145,6 +146,7 @@ class Ingest:
         confirms = confirms_all(
             config.seal, len(symbols), self._config.requests_per_second_max, self._rate
         )
+        self._planned = len(planned)
         numbers = range(len(planned)) if context.shard is None else [context.shard]
         for number in numbers:
             if number >= len(planned):
@@ -164,14 +166,21 @@ class Ingest:
         )
 
     def _add_shard(self, number: int, symbols: list[Symbol], trust: Trust) -> None:
-        context = self._context
+        context, profile = self._context, self._context.profile
+        if self._with_tickers:
+            self._tickers[number] = Tickers(
+                self._sender,
+                context.metrics,
+                shard=number,
+                slack_ms=slack_ms(profile),
+            )
         shard = Shard(
             number,
             symbols,
             self._granularities,
             trust,
             clock=self._clock,
-            tickers=self._tickers,
+            tickers=self._tickers.get(number),
             complaints=self._complaints,
             metrics=context.metrics,
             infra=self._infra,
@@ -179,7 +188,7 @@ class Ingest:
         )
         shard.clock_in_doubt = self._look.set
         tap = None
-        if context.profile.ingest.record_frames:
+        if profile.ingest.record_frames:
             tap = Frames(context.installation.data / "frames", number, self._log).take
         self._shards.append(shard)
         self._feeds[number] = Feed(
@@ -200,10 +209,24 @@ class Ingest:
                 for output in self._outputs:
                     await output.outbox.open()
                 self._out = await read_out(self._context.installation)
+                if self._tickers:
+                    await resume(self._context.installation, self._tickers.values(), self._planned)
+                    self._tell_ahead()
                 return
             except LostError as error:
                 self._log.warning("%s; trying again", error)
                 await asyncio.sleep(OPEN_AGAIN_S)
+
+    def _tell_ahead(self) -> None:
+        """A line where tickers are out from after the venue's time: none follows until then."""
+        said = max((tickers.said for tickers in self._tickers.values()), default=-1)
+        ahead_ms = said - self._clock.now()
+        if ahead_ms > AHEAD_WALL_MS * self._rate:
+            detail = (
+                f"tickers are out up to {ahead_ms / 1_000:.0f} s after the venue's time, none is "
+                "published until then: another venue, or a clock set back? Use a new CHANDLER_DATA"
+            )
+            self._complaints.tell("ahead of the venue", detail, letter=False)
 
     async def _work(self, rest: Rest, instruments: venue.Instruments) -> None:
         self._context.health.state = "backfilling"
@@ -228,8 +251,9 @@ class Ingest:
             tasks.create_task(keep)
             tasks.create_task(self._refresh(instruments))
             tasks.create_task(self._tick(repair, rest))
-            if self._tickers is not None:
-                tasks.create_task(self._tickers.fall_back(rest, self._symbols_now()))
+            if self._tickers:
+                served = [(self._tickers[each.number], each) for each in self._shards]
+                tasks.create_task(fall_back(served, rest, self._complaints))
             await self._start_symbols(rest)
             self._set_up = True
 
@@ -312,6 +336,8 @@ class Ingest:
         while True:
             for shard in self._shards:
                 shard.tick()
+            with contextlib.suppress(LostError):  # Kafka is away: looked at again
+                await thaw(self._context.installation, self._tickers.values())
             if time.monotonic() - measured >= MEASURE_S:
                 measured = time.monotonic()
                 self._measure(repair, rest)

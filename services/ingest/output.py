@@ -16,8 +16,10 @@ from services.ingest.clock import Clock
 from services.ingest.shard import Shard
 
 LINGER_S = 0.004  # so that a close of all symbols becomes one transaction
-CANDLES_MAX = 1_000  # in one transaction: far below the broker's 5 s on a busy machine
+CANDLES_MAX = 1_000  # in one transaction
+CANDLES_MIN = 25  # to which it shrinks where transactions take long
 SYMBOL_CANDLES_MAX = 600  # of one symbol in one transaction
+SLOW_S, QUICK_S = 1.5, 0.5  # the broker ends a transaction after 5 s
 REOPEN_S = 1.0
 CLOSE_S_MAX = 4.0
 LIVE_MS = 60_000  # of venue time after the close: later ones are repaired, not delayed
@@ -37,6 +39,20 @@ def out_of(events: Iterable[Event]) -> Out:
         assert isinstance(event, CandlesOut)
         found.setdefault(event.symbol, {})[event.granularity] = event.open_ms
     return found
+
+
+class Pace:
+    """How many candles go into the next transaction: fewer after a slow one, else more again."""
+
+    def __init__(self) -> None:
+        self.candles_max = CANDLES_MAX
+
+    def took(self, seconds: float) -> None:
+        """A transaction took so long."""
+        if seconds >= SLOW_S:
+            self.candles_max = max(CANDLES_MIN, self.candles_max // 2)
+        elif seconds < QUICK_S:
+            self.candles_max = min(CANDLES_MAX, self.candles_max * 2)
 
 
 class Output:
@@ -59,6 +75,7 @@ class Output:
         self._metrics = metrics
         self._log = log
         self._closed = asyncio.Event()
+        self._pace = Pace()
 
     async def closed(self) -> None:
         """Returns when `run` has ended, with a bound."""
@@ -93,7 +110,7 @@ class Output:
         asked = list(shard.ready_symbols)
         full: set[Symbol] = set()
         for symbol in asked:
-            room = min(SYMBOL_CANDLES_MAX, CANDLES_MAX - len(batch))
+            room = min(SYMBOL_CANDLES_MAX, self._pace.candles_max - len(batch))
             sequence = shard.sequences.get(symbol)
             found = sequence.ready(room) if sequence is not None and room > 0 else []
             batch += found
@@ -105,11 +122,14 @@ class Output:
             return False
         records = _records(batch)
         records += [Record("candles.corrections", each.symbol, each) for each in corrections]
+        began = time.monotonic()
         try:
             await self.outbox.write(records)
         except LostError:
             shard.ready_symbols.update(asked)
+            self._pace.took(SLOW_S)
             raise
+        self._pace.took(time.monotonic() - began)
         del shard.corrections[: len(corrections)]
         self._sent(batch)
         return bool(full)

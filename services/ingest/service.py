@@ -8,7 +8,7 @@ SERVICE = Service(
     name="ingest",
     kind="edge",
     doc="seals the venue's candles, each once and in order, and passes on its tickers",
-    reads=("candles.last",),
+    reads=("candles.last", "tickers"),
     writes=(
         *(f"candles.{granularity}" for granularity in INTERVAL_MS),
         "candles.last",
@@ -64,6 +64,12 @@ SERVICE = Service(
             name="chandler_ingest_rejected_total",
             kind="counter",
             doc="input that was not as it should be",
+            labels=("cause",),
+        ),
+        Metric(
+            name="chandler_ingest_tickers_dropped_total",
+            kind="counter",
+            doc="tickers that came too late to be published",
             labels=("cause",),
         ),
         Metric(

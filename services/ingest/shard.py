@@ -26,6 +26,7 @@ from services.ingest.complaints import Complaints
 from services.ingest.tickers import Tickers
 
 RAW_SHOWN = 400
+AHEAD_WALL_MS = 5_000  # by which a ticker may be ahead of our idea of the venue's clock
 
 
 class Shard:
@@ -130,8 +131,14 @@ class Shard:
         if push.symbol not in self.symbols:
             self._complaints.tell("unknown symbol", f"{push.symbol}: a ticker nobody asked for")
             return
-        sequence = self.sequences.get(push.symbol)
-        self._tickers.take(push, sequence)
+        ahead_ms = push.at - self._clock.now()
+        if ahead_ms > AHEAD_WALL_MS * self._clock.rate:
+            # It would make all others of the shard too late.
+            self.clock_in_doubt()
+            detail = f"{push.symbol}: a ticker {ahead_ms / 1_000:.1f} s after the venue's time"
+            self._complaints.tell(FUTURE, detail)
+            return
+        self._tickers.take(push, self.sequences.get(push.symbol))
 
     def _refused(self, frame: Refused) -> None:
         detail = f"{frame.symbol} {frame.channel}: {frame.message} (code {frame.code})"
@@ -190,7 +197,10 @@ class Shard:
 
     def tick(self) -> None:
         """What happens because time passes."""
-        self.trust.tick(self._clock.now())
+        now = self._clock.now()
+        self.trust.tick(now)
+        if self._tickers is not None:
+            self._tickers.say(None if self.symbols else now)
         self._metrics.add("chandler_ingest_updates_total", self._updates)
         self._updates = 0
         self.asked.set()

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from chandler.core.events import CandleMissing, CandleSealed, Event, Symbol
-from chandler.core.market import Market, Row, next_row, slot
+from chandler.core.market.windows import Market, Row, next_row, slot
 from chandler.core.stage import Output
 from chandler.streams.faust_worker import Step
 

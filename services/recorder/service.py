@@ -1,4 +1,7 @@
-"""recorder: every signal, once by its id, as a line of signals.jsonl in the data directory."""
+"""recorder: what happens, once, as rows of the ledger; every signal as a line of signals.jsonl too.
+
+The file and the ledger know nothing of each other: while one can't be written, the other goes on.
+"""
 
 import asyncio
 from collections.abc import Sequence
@@ -7,13 +10,30 @@ from chandler.core.events import DeadLetter, Signal
 from chandler.streams.codec import encode
 from chandler.streams.edge import Handler, Record, consume, letter
 from chandler.streams.exact.observe import StageObserver
-from services.declaration import Context, Metric, Metrics, Service
+from services.declaration import Context, Health, Metric, Metrics, Service
 from services.recorder.edge import SignalFile
+from services.recorder.ledger import record
 
 FILE_NAME = "signals.jsonl"
+HEALTH_S = 0.2  # between two looks at the parts
 
 
 async def run(context: Context) -> None:
+    """Records until the stop."""
+    file_health, ledger_health = Health(), Health()
+    observer = StageObserver("recorder", context.metrics, context.log)
+    told = asyncio.create_task(_tell(context.health, (file_health, ledger_health)))
+    try:
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(_keep_file(context, file_health, observer), name="signals.jsonl")
+            tasks.create_task(
+                record(context, ledger_health, observer.dead_letter), name="the ledger"
+            )
+    finally:
+        told.cancel()
+
+
+async def _keep_file(context: Context, health: Health, observer: StageObserver) -> None:
     """Appends signals until the stop; a batch is on disk before its offsets are committed."""
     file = await asyncio.to_thread(SignalFile, context.installation.data / FILE_NAME)
     context.log.info("%s holds %d signals", file.path, file.signals)
@@ -31,11 +51,24 @@ async def run(context: Context) -> None:
             topics=["signals"],
             handler=append_to(file, context.metrics),
             stop=context.stop,
-            health=context.health,
-            on_letter=StageObserver("recorder", context.metrics, context.log).dead_letter,
+            health=health,
+            on_letter=observer.dead_letter,
         )
     finally:
         file.close()
+
+
+async def _tell(whole: Health, parts: tuple[Health, ...]) -> None:
+    """The service is as ready as the least ready part of it, and as far behind as the last."""
+    while True:
+        waits = [part for part in parts if not part.ready or part.state != "ready"]
+        whole.ready = all(part.ready for part in parts)
+        whole.state = waits[0].state if waits else "ready"
+        whole.lag = max(part.lag for part in parts)
+        taken = [part.age_s for part in parts if part.took_any]
+        if taken:
+            whole.age_s = min(taken)
+        await asyncio.sleep(HEALTH_S)
 
 
 def append_to(file: SignalFile, metrics: Metrics | None = None) -> Handler:
@@ -73,8 +106,19 @@ def _differs(record: Record) -> DeadLetter:
 SERVICE = Service(
     name="recorder",
     kind="edge",
-    doc="appends every signal, once by its id, to signals.jsonl",
-    reads=("signals",),
+    doc="keeps what happens in the ledger, and every signal in signals.jsonl",
+    reads=(
+        "signals",
+        "signals.external",
+        "orders",
+        "positions",
+        "exits",
+        "pumps",
+        "commands",
+        "answers",
+        "notices",
+        "infra",
+    ),
     writes=("dead-letters",),
     metrics=(
         Metric(
@@ -84,6 +128,23 @@ SERVICE = Service(
             labels=("verdict",),
         ),
         Metric(name="chandler_recorder_file_signals", kind="gauge", doc="signals in signals.jsonl"),
+        Metric(
+            name="chandler_recorder_ledger_events_total",
+            kind="counter",
+            doc="events taken into the ledger",
+            labels=("topic",),
+        ),
+        Metric(name="chandler_recorder_ledger_rows_total", kind="counter", doc="rows written"),
+        Metric(
+            name="chandler_recorder_ledger_transaction_seconds",
+            kind="histogram",
+            doc="from a batch at hand to its commit, waiting included",
+        ),
+        Metric(
+            name="chandler_recorder_ledger_waits_total",
+            kind="counter",
+            doc="tries that the ledger could not take: locked, full, away",
+        ),
         Metric(
             name="chandler_recorder_dead_letters_total",
             kind="counter",

@@ -10,8 +10,8 @@ from chandler.core.evaluator import Evaluator
 from chandler.core.granularity import INTERVAL_MS
 from chandler.core.notes import Invoke, call
 from chandler.core.signals import stage
-from chandler.streams.configs import record_configs
 from chandler.streams.exact import StageObserver, run_stage, stage_metrics
+from chandler.streams.writing.configs import record_configs
 from services import plugins
 from services.declaration import Context, Metric, Metrics, Service
 

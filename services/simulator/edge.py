@@ -6,6 +6,7 @@ from chandler.exchanges.simulator.config import SimulatorError
 from chandler.exchanges.simulator.server import Simulator
 from chandler.streams.settings import PORT_SIMULATOR, SettingsError
 from services.declaration import Context
+from services.profile import Profile
 
 MEASURED_EVERY_S = 1.0
 
@@ -20,7 +21,10 @@ async def run(context: Context) -> None:
     installation = context.installation
     try:
         port = installation.port(PORT_SIMULATOR)
-        simulator = await asyncio.to_thread(Simulator, config, installation.data, port, context.log)
+        names = accounts_of(context.profile)
+        simulator = await asyncio.to_thread(
+            Simulator, config, installation.data, port, context.log, names
+        )
         async with simulator:
             context.log.info("venue time %d at %g x", simulator.clock.now(), config.speed)
             context.health.ready, context.health.state = True, "ready"
@@ -29,6 +33,11 @@ async def run(context: Context) -> None:
         raise SettingsError(str(error)) from None
     finally:
         context.health.ready = False
+
+
+def accounts_of(profile: Profile) -> tuple[str, ...]:
+    """Names of the accounts that the profile has at the simulator."""
+    return tuple(name for name, account in profile.accounts.items() if account.on_simulator)
 
 
 async def _until_stopped(context: Context, simulator: Simulator) -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from chandler.core.events import CandleMissing, CandleSealed, MarketView, Symbol
 from chandler.core.granularity import Granularity
-from chandler.core.market import BASE, RANKED, SLOTS, STEP_MS, WINDOWS, Market, next_row
+from chandler.core.market.windows import BASE, RANKED, SLOTS, STEP_MS, WINDOWS, Market, next_row
 
 START_MS = 1_700_000_100_000 // STEP_MS * STEP_MS
 

@@ -5,8 +5,9 @@ import re
 import pytest
 
 from chandler.core import events
+from chandler.core.trading import events as trading
 from chandler.streams.catalogue import TOPICS
-from services.render import stem
+from services.cli.render import stem
 from tests.project.tree import ROOT, files, shown, text_files
 
 OPEN_ENDS = re.compile(r"\b(TO" + r"DO|FIX" + r"ME|XX" + r"X|HA" + r"CK)\b")
@@ -32,7 +33,8 @@ def test_the_glossary_has_every_event_and_every_topic():
     glossary = (ROOT / "docs" / "glossary.md").read_text()
     names = {
         name
-        for name, value in vars(events).items()
+        for module in (events, trading)
+        for name, value in vars(module).items()
         if isinstance(value, type) and issubclass(value, events.Event) and value is not events.Event
     }
     wanted = names | {stem(topic.name) for topic in TOPICS}
@@ -42,7 +44,7 @@ def test_the_glossary_has_every_event_and_every_topic():
 
 
 def test_the_picture_of_the_topology_is_as_the_declarations_say():
-    from services.render import render
+    from services.cli.render import render
 
     assert render(check=True) == 0, "run ./chandler render"
 

@@ -113,7 +113,10 @@ def test_an_indicator_over_a_hole_says_so(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Two candles were cut out of a file, and another RSI came out without a word."""
-    rows = [f"{1_700_000_100_000 + minute * 300_000},1,2,1,{1 + minute % 7 / 10},5" for minute in range(60)]
+    rows = [
+        f"{1_700_000_100_000 + minute * 300_000},1,2,1,{1 + minute % 7 / 10},5"
+        for minute in range(60)
+    ]
     file = tmp_path / "holes.csv"
     file.write_text("\n".join(["time,open,high,low,close,volume", *rows[:30], *rows[32:]]))
 

@@ -8,6 +8,7 @@ import msgspec
 import pytest
 
 from chandler.core.events import CandleMissing, CandlesOut, DeadLetter, Instrument, Ticker
+from chandler.core.trading.events import TickersOut
 from chandler.streams.settings import Installation, SettingsError
 from chandler.streams.writing import LostError, Outbox, Record, ReplacedError
 from services.ingest.edge import run
@@ -46,7 +47,7 @@ async def test_the_backfill_and_what_follows_are_the_venues_candles_in_order(
         assert len(found) == 12
         assert {type(each.event) for each in last} == {CandlesOut}
         assert {type(each.event) for each in instruments} == {Instrument}
-        assert {type(each.event) for each in tickers} == {Ticker}
+        assert {type(each.event) for each in tickers} == {Ticker, TickersOut}
 
 
 async def test_a_restart_goes_on_without_a_repeat_or_a_hole(

@@ -56,13 +56,15 @@ class Desk:
         clock.set(1.0, OPEN + 301_000)
         log = logging.getLogger("test")
         complaints = Complaints(log, self.metrics, self.sender)
+        tickers = Tickers(self.sender, self.metrics)
+        tickers.resume(1, -1)
         self.shard = Shard(
             0,
             [BTC],
             [M5],
             Trust({M5: 1}, always=False, never=True),
             clock=clock,
-            tickers=Tickers(self.sender, complaints),
+            tickers=tickers,
             complaints=complaints,
             metrics=self.metrics,
             infra=Infra(installation({}), "ingest"),
@@ -146,6 +148,20 @@ async def test_an_older_ticker_never_follows_a_newer_one() -> None:
     assert [each.at for each in sent] == [OPEN + 2_000, OPEN + 3_000]
     assert sent[0].minute_open_ms == OPEN
     assert msgspec.structs.asdict(sent[0])["last"] == "100.5"
+
+
+async def test_a_ticker_from_the_future_is_a_dead_letter_and_those_behind_it_count() -> None:
+    """It would have made all others of its shard too late."""
+    desk = Desk()
+    arg = {"instType": "USDT-FUTURES", "channel": "ticker", "instId": BTC}
+    for at in (OPEN + 3_600_000, OPEN + 2_000):
+        row = {"instId": BTC, "lastPr": "100.5", "ts": str(at)}
+        desk.take(orjson.dumps({"action": "snapshot", "arg": arg, "data": [row], "ts": at}))
+
+    sent = [each.event for each in desk.sender.kept if isinstance(each.event, Ticker)]
+
+    assert [each.at for each in sent] == [OPEN + 2_000]
+    assert desk.sender.causes() == ["from the future"]
 
 
 async def test_raw_frames_are_kept_with_their_time(tmp_path: Path) -> None:

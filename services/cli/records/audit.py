@@ -12,6 +12,7 @@ from chandler.core.granularity import INTERVAL_MS
 from chandler.replay.candle_audit import CandleAudit, Comparison
 from chandler.streams.reader import read_topics
 from chandler.streams.settings import Installation
+from services.cli.desk.audit_orders import orders
 from services.cli.records.audit_signals import signals
 from services.cli.records.reading import reading
 
@@ -96,3 +97,4 @@ async def _read(installation: Installation, comparison: Comparison | None) -> Ca
 
 
 app.command("signals")(signals)
+app.command("orders")(orders)

@@ -1,13 +1,18 @@
 """The grammar of faults, and what they do to a row of frames."""
 
+from collections import Counter
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from chandler.exchanges.simulator.config import SimulatorError
 from chandler.exchanges.simulator.faults import (
+    Delay,
     Faults,
     FrameFaults,
+    OrderFaults,
+    Shrink,
     Spell,
     is_missing,
     parse_faults,
@@ -32,6 +37,38 @@ def test_all_faults_are_read() -> None:
     )
 
 
+def test_the_faults_of_trading_are_read() -> None:
+    text = (
+        "noreply=2%,hangup=3%,ambiguous=4%,vanish=5%,slow=5%/2s,stuck=1%/35s,"
+        "partial=10%,strange=1%,lost=6%,twice=7%,shrink=60s/1%"
+    )
+
+    assert parse_faults(text) == Faults(
+        noreply=0.02,
+        hangup=0.03,
+        ambiguous=0.04,
+        vanish=0.05,
+        slow=Delay(0.05, 2),
+        stuck=Delay(0.01, 35),
+        partial=0.1,
+        strange=0.01,
+        lost=0.06,
+        twice=0.07,
+        shrink=Shrink(60, 0.01),
+    )
+
+
+def test_requests_to_trade_fail_by_their_shares() -> None:
+    faults = Faults(noreply=0.1, hangup=0.1, ambiguous=0.1, vanish=0.1)
+    draws = OrderFaults(faults, 1)
+
+    found = Counter(draws.outcome(places=True).removeprefix("!") for _ in range(4000))
+
+    assert set(found) == {"", "noreply", "hangup", "vanish", "45001", "40725"}
+    assert all(150 < count < 2600 for count in found.values())
+    assert "vanish" not in {OrderFaults(faults, s).outcome(places=False) for s in range(100)}
+
+
 def test_no_text_is_no_fault() -> None:
     assert parse_faults("") == Faults()
     assert not parse_faults("").frames
@@ -53,6 +90,12 @@ def test_no_text_is_no_fault() -> None:
         "silence=5s/10s",
         "storm429=30s/x",
         "drop=5%,drop=6%",
+        "slow=5%",
+        "slow=2s/5%",
+        "stuck=5%/0s",
+        "shrink=60s",
+        "shrink=1%/60s",
+        "partial=5s",
         "=5%",
     ],
 )

@@ -17,6 +17,7 @@ ALLOWED = {
     "enum",
     "fractions",
     "math",
+    "msgspec",
     "typing",
 }
 CALLS = {

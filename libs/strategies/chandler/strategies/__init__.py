@@ -1,4 +1,4 @@
-"""Evaluators and engines that ship with Chandler; found by the entry point chandler.strategies."""
+"""Evaluators, engines and trading modes that ship; found by the entry point chandler.strategies."""
 
 from chandler.strategies.engines import reverter, scalper, trend
 from chandler.strategies.evaluators import (
@@ -8,6 +8,7 @@ from chandler.strategies.evaluators import (
     rsi_reversal,
     trend_follow,
 )
+from chandler.strategies.modes import dca, fixed, trailing
 
 CHANDLER_CORE = ">=0.1,<0.2"  # the versions of chandler-core that this plug-in is made for
 
@@ -15,10 +16,13 @@ __all__ = [
     "CHANDLER_CORE",
     "band_reversion",
     "bollinger_breakout",
+    "dca",
+    "fixed",
     "macd_momentum",
     "reverter",
     "rsi_reversal",
     "scalper",
+    "trailing",
     "trend",
     "trend_follow",
 ]

@@ -7,8 +7,10 @@ import msgspec
 
 from chandler.core import events as ev
 from chandler.core.granularity import DAY_MS, INTERVAL_MS
+from chandler.core.trading import events as tr
 
 SYMBOL_PARTITIONS_DEFAULT = 8
+DESK_PARTITIONS = 8  # one per shard of the executor
 FOR_EVER = -1
 
 
@@ -96,9 +98,9 @@ TOPICS: tuple[Topic, ...] = (
     Topic(
         name="tickers",
         key="symbol",
-        events=(ev.Ticker,),
+        events=(ev.Ticker, tr.TickersOut),
         writers=("ingest",),
-        doc="last prices at event time",
+        doc="last prices at event time, and how far each ingest shard has come",
         retention_ms=7 * DAY_MS,
     ),
     *_by_granularity(
@@ -120,6 +122,102 @@ TOPICS: tuple[Topic, ...] = (
         events=(ev.Signal,),
         writers=("signals",),
         doc="engines' signals, every one",
+    ),
+    Topic(
+        name="signals.external",
+        key="symbol",
+        events=(ev.Signal,),
+        writers=("gateway",),
+        doc="signals from the API, webhooks, people",
+    ),
+    Topic(
+        name="pumps",
+        key="symbol",
+        events=(tr.PumpState,),
+        writers=("pump_guard",),
+        doc="pump started, ended, and heartbeats; each record the whole state",
+        retention_ms=90 * DAY_MS,
+    ),
+    _state("pump_guard"),
+    Topic(
+        name="orders",
+        key="symbol",
+        events=(
+            tr.OrderRequested,
+            tr.OrderSent,
+            tr.OrderAccepted,
+            tr.OrderFilled,
+            tr.OrderCancelled,
+            tr.OrderRefused,
+            tr.OrderUnknown,
+            tr.OrderExpired,
+            tr.Refusal,
+            tr.FundingPaid,
+            tr.Liquidated,
+            tr.BalanceChanged,
+            tr.OrdersOut,
+        ),
+        writers=("executor",),
+        doc="the life of every order, refusals, funding, balances",
+    ),
+    Topic(
+        name="positions",
+        key="symbol",
+        events=(tr.PositionOpened, tr.PositionUpdated, tr.PositionClosed),
+        writers=("positions",),
+        doc="positions by agent: opened, updated, closed",
+        retention_ms=90 * DAY_MS,
+    ),
+    Topic(
+        name="exits",
+        key="symbol",
+        events=(tr.ExitRequested, tr.ExitsOut),
+        writers=("positions",),
+        doc="what the watch fired, and how far it has come",
+    ),
+    _state("positions"),
+    _state("positions_live"),
+    Topic(
+        name="commands",
+        key="id",
+        events=(tr.Command,),
+        writers=("all",),
+        doc="who asks for what",
+        partitions=1,
+    ),
+    Topic(
+        name="answers",
+        key="command",
+        events=(tr.Answer,),
+        writers=("all",),
+        doc="what became of a command",
+        partitions=1,
+    ),
+    Topic(
+        name="desk",
+        key="shard",
+        events=(tr.DeskTaken,),
+        writers=("executor",),
+        doc="the executor's journal; one partition per shard",
+        partitions=DESK_PARTITIONS,
+    ),
+    Topic(
+        name="desk.state",
+        key="agent, @offsets or @market",
+        events=(),
+        writers=("executor",),
+        doc="the executor's state and input offsets; one partition per shard",
+        partitions=DESK_PARTITIONS,
+        compacted=True,
+    ),
+    Topic(
+        name="notices",
+        key="agent",
+        events=(tr.NoticeAsked,),
+        writers=("all",),
+        doc="what people are to be told",
+        partitions=1,
+        retention_ms=30 * DAY_MS,
     ),
     Topic(
         name="market",

@@ -13,6 +13,7 @@ from chandler.core.events import (
     Event,
     IndicatorRow,
     MatrixRow,
+    Ticker,
 )
 from chandler.core.granularity import INTERVAL_MS, Granularity
 from chandler.streams.catalogue import topic
@@ -68,7 +69,12 @@ def decode(topic_name: str, raw: bytes | None) -> Event:
         raise _explained(topic_name, raw, error) from None
     if event.v > type(event).version:
         raise NewerSchemaError(_newer(topic_name, type(event).__name__, event.v))
-    if isinstance(event, _SLOTTED) and (fault := _slot_fault(topic_name, event)):
+    fault = ""
+    if isinstance(event, _SLOTTED):
+        fault = _slot_fault(topic_name, event)
+    elif isinstance(event, Ticker):
+        fault = _symbol_fault(event.symbol)
+    if fault:
         raise UndecodableError(f"{topic_name}: {type(event).__name__}: {fault}")
     return event
 
@@ -90,10 +96,13 @@ def _slot_fault(topic_name: str, event: Any) -> str:
     start = event.close_ms if isinstance(event, IndicatorRow | MatrixRow) else event.open_ms
     if not 0 <= start <= TIME_MAX_MS or start % INTERVAL_MS[granularity]:
         return f"time {start} is off the grid: expected a multiple of {granularity} before 2100"
-    # The state's keys are made of it: symbol|granularity, @offsets.
-    if not event.symbol or event.symbol[0] == "@" or "|" in event.symbol:
-        return f"symbol {event.symbol[:40]!r} is none"
-    return ""
+    return _symbol_fault(event.symbol)
+
+
+def _symbol_fault(symbol: str) -> str:
+    """Why it can't be one: states' keys are made of it, symbol|granularity beside @offsets."""
+    is_one = symbol and symbol[0] != "@" and "|" not in symbol
+    return "" if is_one else f"symbol {symbol[:40]!r} is none"
 
 
 def _explained(topic_name: str, raw: bytes, error: Exception) -> Exception:

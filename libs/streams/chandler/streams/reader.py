@@ -4,7 +4,7 @@ Never joins a group. Ends by position, not by count: transaction markers take of
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Mapping
 from typing import Any, NamedTuple
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
@@ -38,9 +38,12 @@ class Record(NamedTuple):
     headers: dict[str, bytes]
 
 
-async def connected(installation: Installation) -> AIOKafkaConsumer:
-    """A started consumer; ReadError if Kafka can't be reached."""
-    reader = consumer(installation, fetch_max_wait_ms=100, max_poll_records=BATCH_MAX)
+async def connected(installation: Installation, wait_ms: int = 100) -> AIOKafkaConsumer:
+    """A started consumer; ReadError if Kafka can't be reached.
+
+    `wait_ms`: how long Kafka keeps a fetch that finds nothing; a seek away from it waits for it.
+    """
+    reader = consumer(installation, fetch_max_wait_ms=wait_ms, max_poll_records=BATCH_MAX)
     try:
         await reader.start()
     except (KafkaError, OSError) as error:
@@ -49,6 +52,9 @@ async def connected(installation: Installation) -> AIOKafkaConsumer:
             f"Kafka can't be reached at {installation.bootstrap}: start it with "
             "./chandler kafka start, or set CHANDLER_BROKERS"
         ) from error
+    except BaseException:  # cancelled
+        await reader.stop()
+        raise
     return reader
 
 
@@ -77,7 +83,8 @@ async def partitions(
     }
 
 
-def _record(installation: Installation, raw: Any) -> Record:
+def record_of(installation: Installation, raw: Any) -> Record:
+    """A fetched record as readers see it."""
     name = catalogue_name(installation, raw.topic)
     event = None
     if raw.value is not None and topic(name).events:
@@ -98,7 +105,7 @@ def _record(installation: Installation, raw: Any) -> Record:
 
 
 async def _seek(
-    reader: AIOKafkaConsumer, assigned: list[TopicPartition], start: str | int
+    reader: AIOKafkaConsumer, assigned: list[TopicPartition], start: str | int, newest: int = 0
 ) -> dict[TopicPartition, int]:
     """Seeks explicitly (a seek to "the beginning" can lose against the reset); returns the ends."""
     ends: dict[TopicPartition, int] = await reader.end_offsets(assigned)
@@ -111,17 +118,21 @@ async def _seek(
         found = await reader.offsets_for_times(dict.fromkeys(assigned, int(start)))
         begins = {tp: found[tp].offset if found[tp] else ends[tp] for tp in assigned}
     for tp in assigned:
-        reader.seek(tp, begins[tp])
+        reader.seek(tp, max(begins[tp], ends[tp] - newest if newest else 0))
     return ends
 
 
 async def read_topics(
-    installation: Installation, names: Iterable[str], start: str | int = "beginning"
+    installation: Installation,
+    names: Iterable[str],
+    start: str | int = "beginning",
+    newest: int = 0,
 ) -> AsyncIterator[Record]:
     """Every committed record of `names` up to the ends at the time of the call.
 
-    `start`: "beginning", or a CreateTime in ms. Order holds within a partition only. A topic that
-    isn't on the cluster gives nothing. ReadError; NewerSchemaError of the codec.
+    `start`: "beginning", or a CreateTime in ms; `newest`: only the last so many offsets of each
+    partition, 0 for all. Order holds within a partition only. A topic that isn't on the cluster
+    gives nothing. ReadError; NewerSchemaError of the codec.
     """
     found = await partitions(installation, names)
     assigned = [tp for parts in found.values() for tp in parts]
@@ -130,7 +141,7 @@ async def read_topics(
     reader = await connected(installation)
     try:
         reader.assign(assigned)
-        ends = await _seek(reader, assigned, start)
+        ends = await _seek(reader, assigned, start, newest)
         silent = 0
         behind = {tp for tp in assigned if await reader.position(tp) < ends[tp]}
         reader.pause(*(tp for tp in assigned if tp not in behind))
@@ -139,7 +150,7 @@ async def read_topics(
             for tp, records in batches.items():
                 for raw in records:
                     if raw.offset < ends[tp]:
-                        yield _record(installation, raw)
+                        yield record_of(installation, raw)
             before = len(behind)
             behind = {tp for tp in behind if await reader.position(tp) < ends[tp]}
             silent = 0 if batches or len(behind) < before else silent + 1
@@ -160,7 +171,7 @@ async def follow(
     names: Iterable[str],
     start: str | int = "end",
     stop: asyncio.Event | None = None,
-) -> AsyncIterator[Record]:
+) -> AsyncGenerator[Record, None]:
     """Records of `names` as they are committed, until `stop` is set or the caller leaves."""
     async for batch in follow_batches(installation, names, start, stop):
         for record in batch:
@@ -172,7 +183,7 @@ async def follow_batches(
     names: Iterable[str],
     start: str | int = "end",
     stop: asyncio.Event | None = None,
-) -> AsyncIterator[list[Record]]:
+) -> AsyncGenerator[list[Record], None]:
     """Like follow, a batch at a time; an empty one at least every POLL_MS."""
     names = list(names)
     found = await partitions(installation, names)
@@ -186,7 +197,7 @@ async def follow_batches(
         await _seek(reader, assigned, start)
         while stop is None or not stop.is_set():
             batches = await reader.getmany(timeout_ms=POLL_MS, max_records=BATCH_MAX)
-            yield [_record(installation, raw) for records in batches.values() for raw in records]
+            yield [record_of(installation, raw) for records in batches.values() for raw in records]
     except KafkaError as error:
         raise ReadError(f"{names[0]} can't be followed any more: {error!r}") from error
     finally:

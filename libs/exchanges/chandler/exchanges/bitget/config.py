@@ -15,6 +15,9 @@ class VenueConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     ws_url: str = ""  # wss://ws.bitget.com/v2/ws/public
     requests_per_second_max: int = 20  # of the venue's clock, per endpoint and IP
     product_type: str = "USDT-FUTURES"
+    # By how much one symbol's tickers may come after another's of the same time; venue's clock at
+    # 1x. None: 500, and 0 on the simulator, whose ticks come in the order of their times.
+    ticker_slack_ms: int | None = None
 
 
 def is_local(url: str) -> bool:

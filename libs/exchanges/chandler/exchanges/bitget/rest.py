@@ -278,7 +278,7 @@ class Rest:
         url = self._config.rest_url + _ENDPOINTS[endpoint]
         try:
             async with self._session.get(url, params=query) as response:
-                body = await _body(response)
+                body = await read_body(response)
         except TimeoutError:
             raise errors.VenueUnreachable(
                 f"{endpoint}: no answer within {self._timeout.total:g} s"
@@ -330,7 +330,8 @@ def read_answer(endpoint: str, status: int, body: bytes) -> Answer:
     return Answer(answer.get("data"), at if isinstance(at, int) else 0)
 
 
-async def _body(response: aiohttp.ClientResponse) -> bytes:
+async def read_body(response: aiohttp.ClientResponse) -> bytes:
+    """All of it; an aiohttp error if it is absurdly long."""
     parts, size = [], 0
     async for part in response.content.iter_any():
         parts.append(part)

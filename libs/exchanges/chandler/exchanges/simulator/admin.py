@@ -1,16 +1,23 @@
 """The simulator's own endpoints, below /admin/: not part of the venue, for tests and people."""
 
+from decimal import Decimal
 from typing import Any, Protocol
 
 import msgspec
 import orjson
 from aiohttp import web
 
+from chandler.core.trading.money import AmountError, amount, minus, shown
 from chandler.exchanges.simulator.clock import VenueClock
 from chandler.exchanges.simulator.config import SimulatorError
 from chandler.exchanges.simulator.faults import Faults
 from chandler.exchanges.simulator.instruments import row_strings
 from chandler.exchanges.simulator.market import SPACINGS, Market
+from chandler.exchanges.simulator.private.account import Account
+from chandler.exchanges.simulator.private.course import Course
+from chandler.exchanges.simulator.private.exchange import BALANCE, Exchange
+from chandler.exchanges.simulator.private.records import Fill, Order
+from chandler.exchanges.simulator.private.stream import PrivateSockets
 from chandler.exchanges.simulator.recording import SLOT_MS
 from chandler.exchanges.simulator.sockets import Limits, Sockets
 
@@ -21,6 +28,9 @@ class Controls(Protocol):
     clock: VenueClock
     market: Market
     sockets: Sockets
+    exchange: Exchange
+    course: Course
+    private_sockets: PrivateSockets
     faults_text: str
     faults_seed: int
 
@@ -50,6 +60,12 @@ class Admin:
             ("DELETE", "/admin/delist", self._relist),
             ("GET", "/admin/candles", self._candles),
             ("GET", "/admin/missing", self._missing),
+            ("POST", "/admin/contract", self._set_contract),
+            ("GET", "/admin/accounts", self._accounts),
+            ("POST", "/admin/accounts", self._set_account),
+            ("GET", "/admin/accounts/orders", self._orders),
+            ("GET", "/admin/accounts/fills", self._fills),
+            ("POST", "/admin/accounts/cut", self._cut),
         ):
             router.add_route(method, path, handler)
 
@@ -141,6 +157,83 @@ class Admin:
         }
         return answer({symbol: opens for symbol, opens in lacking.items() if opens})
 
+    async def _set_contract(self, request: web.Request) -> web.Response:
+        """{"symbol", "set": {field: text}}: what `contracts` states from now on.
+
+        For instance {"symbolStatus": "maintain"}, or {"sizeMultiplier": "10", "minTradeNum": "10"}.
+        """
+        body = await _body(request, {"symbol": str, "set": dict[str, str]})
+        index, symbol = self._named(body)
+        fields = body.get("set", {})
+        known = self._controls.exchange.quotes.contract(index)
+        if unknown := set(fields) - set(known):
+            raise SimulatorError(f"contract {symbol} has no {', '.join(sorted(unknown))}")
+        try:
+            self._controls.exchange.change_contract(symbol, fields)
+        except ValueError as error:
+            raise SimulatorError(f"contract {symbol}: {error}") from None
+        return answer(self._controls.exchange.quotes.contract(index))
+
+    async def _accounts(self, _: web.Request) -> web.Response:
+        """The money of each account, exactly."""
+        self._controls.course.advance()
+        self._controls.exchange.commit()
+        accounts = self._controls.exchange.accounts.values()
+        return answer([account_truth(account) for account in accounts])
+
+    async def _set_account(self, request: web.Request) -> web.Response:
+        """{"account", "balance"?, "change"?, "unified"?, "pos_mode"?}: makes or changes one.
+
+        `balance` is what a new one begins with, `change` is added to the wallet without a bill.
+        """
+        expected = {"account": str, "balance": str, "change": str}
+        body = await _body(request, expected | {"unified": bool, "pos_mode": str})
+        exchange, name = self._controls.exchange, body.get("account", "")
+        account = exchange.accounts.get(name)
+        if account is None:
+            account = exchange.make(name, _money(body.get("balance", str(BALANCE))))
+        elif "balance" in body:
+            raise SimulatorError(f"account {name} is there: expected change instead of balance")
+        if "change" in body:
+            exchange.shrink(account, -_money(body["change"]))
+        kept = {key: body[key] for key in ("unified", "pos_mode") if key in body}
+        if kept.get("pos_mode", "one_way_mode") not in ("one_way_mode", "hedge_mode"):
+            raise SimulatorError("pos_mode: expected one_way_mode or hedge_mode")
+        account.keep_settings(msgspec.structs.replace(account.settings, **kept))
+        exchange.commit()
+        return answer(account_truth(account))
+
+    async def _orders(self, request: web.Request) -> web.Response:
+        """?account=: every order that was ever asked for, by clientOid; what came of it."""
+        store, name = self._controls.exchange.store, self._account_name(request)
+        found: dict[str, dict[str, Any]] = {}
+        for receipt in store.receipts(name):
+            truth = found.setdefault(receipt.client_oid, {"orders": 0, "receipts": [], "was": []})
+            truth["orders"] += bool(receipt.order)
+            truth["receipts"].append(msgspec.to_builtins(receipt))
+        for order in store.every("order", name, Order):
+            truth = found.setdefault(order.client_oid, {"orders": 0, "receipts": [], "was": []})
+            truth["was"].append(msgspec.to_builtins(order))
+        return answer(found)
+
+    async def _fills(self, request: web.Request) -> web.Response:
+        """?account=: every fill there ever was, oldest first."""
+        fills = self._controls.exchange.store.every("fill", self._account_name(request), Fill)
+        return answer([msgspec.to_builtins(fill) for fill in fills])
+
+    async def _cut(self, _: web.Request) -> web.Response:
+        """All private sockets end without a word."""
+        count = len(self._controls.private_sockets.sessions)
+        self._controls.private_sockets.close_all(cut=True)
+        return answer({"cut": count})
+
+    def _account_name(self, request: web.Request) -> str:
+        name = request.query.get("account", "demo")
+        if name not in self._controls.exchange.accounts:
+            known = ", ".join(self._controls.exchange.accounts)
+            raise SimulatorError(f"account {name!r} isn't known: expected one of {known}")
+        return name
+
     def _named(self, body: dict[str, Any]) -> tuple[int, str]:
         symbol = body.get("symbol", "")
         index = self._controls.market.index.get(symbol)
@@ -151,17 +244,47 @@ class Admin:
         return index, symbol
 
 
+def account_truth(account: Account) -> dict[str, Any]:
+    """An account's money and positions, exactly; wallet = deposited + realised - fees - funding."""
+    paper, settings = account.paper, account.settings
+    money = {
+        "wallet": paper.wallet,
+        "start": settings.start,
+        "moved": minus(paper.deposited, settings.start),
+        "realised": paper.realised,
+        "fees": paper.fees,
+        "funding": paper.funding,
+    }
+    return {
+        "account": account.name,
+        **{name: shown(value) for name, value in money.items()},
+        "positions": [msgspec.to_builtins(each) for each in paper.positions.values()],
+        "pending": [str(order.id) for order in account.pending()],
+        "pos_mode": settings.pos_mode,
+        "unified": settings.unified,
+    }
+
+
+def _money(text: str) -> Decimal:
+    try:
+        return amount(text)
+    except AmountError as error:
+        raise SimulatorError(str(error)) from None
+
+
 def answer(data: Any, status: int = 200) -> web.Response:
     """Plain JSON."""
     return web.Response(body=orjson.dumps(data), status=status, content_type="application/json")
 
 
-async def _body(request: web.Request, expected: dict[str, type]) -> dict[str, Any]:
+async def _body(request: web.Request, expected: dict[str, Any]) -> dict[str, Any]:
     try:
         body = orjson.loads(await request.read())
     except orjson.JSONDecodeError:
         body = None
-    names = ", ".join(f"{name}: {kind.__name__}" for name, kind in expected.items())
+    names = ", ".join(
+        f"{name}: {getattr(kind, '__name__', kind)}" for name, kind in expected.items()
+    )
     if not isinstance(body, dict) or set(body) - set(expected):
         raise SimulatorError(f"expected a JSON object with {names}")
     try:

@@ -16,6 +16,13 @@ HOUR_SLOTS = HOUR_MS // SLOT_MS
 DAY_SLOTS = DAY_MS // SLOT_MS
 DEPTH_LEVELS_MAX = 100
 MAKER_FEE, TAKER_FEE = "0.0002", "0.0006"
+KEEP_MARGIN = {"BTCUSDT": "0.004"}  # of the first tier, fraction of a position's value
+KEEP_MARGIN_DEFAULT = "0.01"
+
+
+def keep_margin_rate(symbol: str) -> str:
+    """Margin that has to stay, fraction of a position's value."""
+    return KEEP_MARGIN.get(symbol, KEEP_MARGIN_DEFAULT)
 
 
 def number(value: float) -> str:
@@ -67,7 +74,7 @@ class Quotes:
             kept = self._tails[index] = (key, self._tail(index, slot))
         day = self._day(index, slot)
         symbol, text = self._market.symbols[index], number(price)
-        bid, ask = self._touch(index, price)
+        bid, ask = self.touch(index, price)
         return (
             '{"action":"snapshot","arg":{"instType":"USDT-FUTURES","channel":"ticker",'
             f'"instId":"{symbol}"}},"data":[{{"instId":"{symbol}","lastPr":"{text}",'
@@ -82,7 +89,7 @@ class Quotes:
         price = self._market.last_price(index, now_ms)
         day = self._day(index, now_ms // SLOT_MS)
         text = number(price)
-        bid, ask = self._touch(index, price)
+        bid, ask = self.touch(index, price)
         size = number(_depth_size(day, price))
         return {
             "symbol": self._market.symbols[index],
@@ -190,12 +197,17 @@ class Quotes:
             "maxMarketOrderQty": "",
             "maxOrderQty": "",
             "isRwa": "NO",
-        }
+        } | market.changed.get(symbol, {})
+
+    def level_size(self, index: int, now_ms: int) -> float:
+        """Base coin on one level of the book."""
+        price = self._market.last_price(index, now_ms)
+        return _depth_size(self._day(index, now_ms // SLOT_MS), price)
 
     def _decimals(self, index: int) -> int:
         return self._market.recording.tapes[index].decimals
 
-    def _touch(self, index: int, price: float) -> tuple[str, str]:
+    def touch(self, index: int, price: float) -> tuple[str, str]:
         """Best bid and ask: the last price is the bid, the ask one step above."""
         decimals = self._decimals(index)
         return number(price), number(round(price + 10.0**-decimals, decimals))

@@ -99,6 +99,7 @@ class Market:
         self.symbols = [tape.symbol for tape in recording.tapes]
         self.index = {symbol: index for index, symbol in enumerate(self.symbols)}
         self.delisted: dict[str, int] = {}  # symbol → since when, venue ms
+        self.changed: dict[str, dict[str, str]] = {}  # symbol → fields of its contract
         self.cadence = Cadence(POINTS_MIN, 5 * POINTS_MIN, 1)
         self._loop = loop
         self._lacking: list[Lack] = []  # by time; the last that has begun holds

@@ -102,13 +102,13 @@ class Player:
         return found
 
     def _turn(self, minute_ms: int) -> None:
-        """A minute ends and the next begins, for all symbols at once."""
-        for index, feeds in enumerate(self._sockets.feeds):
-            if any(feed.sessions for feed in feeds.values()):
-                self._end(index, minute_ms, feeds)
-                self._begin(index, minute_ms, feeds)
-            if index % FLUSHED_AT_ONCE == FLUSHED_AT_ONCE - 1:
-                self._sockets.flush()
+        """A minute ends and the next begins, for all symbols at once, in the order of time."""
+        for push in (self._end, self._begin):
+            for index, feeds in enumerate(self._sockets.feeds):
+                if any(feed.sessions for feed in feeds.values()):
+                    push(index, minute_ms, feeds)
+                if index % FLUSHED_AT_ONCE == FLUSHED_AT_ONCE - 1:
+                    self._sockets.flush()
         self._sockets.flush()
 
     def _end(self, index: int, minute_ms: int, feeds: dict[str, Feed]) -> None:

@@ -15,7 +15,7 @@ from aiohttp import web
 from chandler.core.granularity import DAY_MS, HOUR_MS, MINUTE_MS
 from chandler.exchanges.simulator.clock import VenueClock
 from chandler.exchanges.simulator.faults import Faults
-from chandler.exchanges.simulator.instruments import Quotes, row_strings
+from chandler.exchanges.simulator.instruments import Quotes, keep_margin_rate, row_strings
 from chandler.exchanges.simulator.market import SPACINGS, Market, Spacing
 from chandler.exchanges.simulator.sockets import INST_TYPE
 
@@ -28,6 +28,9 @@ SPAN_MS_MAX = 90 * DAY_MS
 SUCCESS, TOO_MANY, NO_SYMBOL, REMOVED = "00000", "429", "40034", "40309"
 OUT_OF_RANGE, NO_URL, TIME_SPAN, UNVERIFIED = "40053", "40404", "00001", "400172"
 ADDRESSES_MAX = 1000
+OTHER_PRODUCTS = frozenset(
+    ["COIN-FUTURES", "USDC-FUTURES", "SUSDT-FUTURES", "SCOIN-FUTURES", "SUSDC-FUTURES"]
+)
 PREFIX = "/api/v2/mix/market"
 
 
@@ -90,6 +93,13 @@ class Rest:
             f"{PREFIX}/contracts": self._contracts,
             f"{PREFIX}/merge-depth": self._depth,
             f"{PREFIX}/current-fund-rate": self._funding,
+            f"{PREFIX}/funding-time": self._funding_time,
+            f"{PREFIX}/symbol-price": self._symbol_price,
+            f"{PREFIX}/query-position-lever": self._tiers,
+            # Nothing but USDT-M perpetuals is traded here.
+            "/api/v2/spot/public/coins": lambda *_: [],
+            "/api/v2/spot/public/symbols": lambda *_: [],
+            "/api/v2/margin/currencies": lambda *_: [],
         }
 
     def set_faults(self, faults: Faults) -> None:
@@ -106,16 +116,16 @@ class Rest:
         left = self._limit.left(request.remote or "", path, now)
         if left < 0 or (storm is not None and storm.covers(time.monotonic() - self._started)):
             self.counts["rest_429"] += 1
-            return _response(now, 0, TOO_MANY, "Too Many Requests", None, 429)
+            return respond(now, 0, TOO_MANY, "Too Many Requests", None, 429)
         try:
             endpoint = self._endpoints.get(path)
             if endpoint is None:
                 raise VenueError(NO_URL, "Request URL NOT FOUND", 404)
             if request.method != "GET":
                 raise VenueError(UNVERIFIED, "Request method is not supported", 405)
-            return _response(now, left, SUCCESS, "success", endpoint(dict(request.query), now))
+            return respond(now, left, SUCCESS, "success", endpoint(dict(request.query), now))
         except VenueError as error:
-            return _response(now, left, error.code, error.message, None, error.status)
+            return respond(now, left, error.code, error.message, None, error.status)
 
     def _candles(self, query: dict[str, str], now: int) -> list[list[str]]:
         index, spacing = self._symbol(query), _spacing(query)
@@ -147,6 +157,8 @@ class Rest:
         return [self._quotes.ticker(self._symbol(query), now)]
 
     def _contracts(self, query: dict[str, str], now: int) -> list[dict[str, Any]]:
+        if query.get("productType", "").upper() in OTHER_PRODUCTS:
+            return []
         _check_product(query)
         if query.get("symbol"):
             return [self._quotes.contract(self._symbol(query))]
@@ -163,6 +175,43 @@ class Rest:
         _check_product(query)
         indices = [self._symbol(query)] if query.get("symbol") else self._listed()
         return [self._quotes.funding(index, now) for index in indices]
+
+    def _funding_time(self, query: dict[str, str], now: int) -> list[dict[str, str]]:
+        funding = self._quotes.funding(self._symbol(query), now)
+        period = funding["fundingRateInterval"]
+        return [
+            {
+                "symbol": funding["symbol"],
+                "nextFundingTime": funding["nextUpdate"],
+                "ratePeriod": period,
+            }
+        ]
+
+    def _symbol_price(self, query: dict[str, str], now: int) -> list[dict[str, str]]:
+        ticker = self._quotes.ticker(self._symbol(query), now)
+        price = ticker["lastPr"]
+        return [
+            {
+                "symbol": ticker["symbol"],
+                "price": price,
+                "indexPrice": price,
+                "markPrice": price,
+                "ts": str(now),
+            }
+        ]
+
+    def _tiers(self, query: dict[str, str], now: int) -> list[dict[str, str]]:
+        contract = self._quotes.contract(self._symbol(query))
+        return [
+            {
+                "symbol": contract["symbol"],
+                "level": "1",
+                "startUnit": "0",
+                "endUnit": "10000000",
+                "leverage": contract["maxLever"],
+                "keepMarginRate": keep_margin_rate(contract["symbol"]),
+            }
+        ]
 
     def _listed(self) -> list[int]:
         market = self._market
@@ -181,11 +230,16 @@ class Rest:
         return index
 
 
-def _response(
+def respond(
     now: int, left: int, code: str, message: str, data: Any, status: int = 200
 ) -> web.Response:
+    """The venue's envelope; `left` requests may follow in this second. Signatures are of wall time,
+    which the header of the venue's guide tells."""
     body = {"code": code, "msg": message, "requestTime": now, "data": data}
-    headers = {"x-mbx-used-remain-limit": str(max(left, 0))}
+    headers = {
+        "x-mbx-used-remain-limit": str(max(left, 0)),
+        "X-BG-REQUEST-ACCEPT-TIME": str(time.time_ns() // 1_000_000),
+    }
     return web.Response(
         body=orjson.dumps(body), status=status, headers=headers, content_type="application/json"
     )

@@ -25,6 +25,11 @@ from chandler.exchanges.simulator.faults import Faults, parse_faults
 from chandler.exchanges.simulator.instruments import Quotes
 from chandler.exchanges.simulator.market import Market, start_ms
 from chandler.exchanges.simulator.player import Player
+from chandler.exchanges.simulator.private import stream
+from chandler.exchanges.simulator.private.course import Course
+from chandler.exchanges.simulator.private.exchange import Exchange
+from chandler.exchanges.simulator.private.rest import PrivateRest
+from chandler.exchanges.simulator.private.stream import PrivateSockets
 from chandler.exchanges.simulator.recording import SHIPPED, read_recording
 from chandler.exchanges.simulator.rest import Rest
 from chandler.exchanges.simulator.sockets import Sockets
@@ -32,6 +37,8 @@ from chandler.exchanges.simulator.sockets import Sockets
 HOST = "127.0.0.1"
 CLOCK_FILE = "simulator-clock.json"
 SOCKET_PATH = "/v2/ws/public"
+ACCOUNTS = ("demo",)  # that there are anyway
+HOUSEKEEPING_S = 0.2
 
 
 class Simulator:
@@ -43,8 +50,12 @@ class Simulator:
         data: Path | None,
         port: int,
         log: logging.Logger | None = None,
+        accounts: tuple[str, ...] = (),
     ) -> None:
-        """Reads the candles; SimulatorError says what is wrong with the configuration."""
+        """`accounts`: names of those to have beside "demo". Reads the candles.
+
+        SimulatorError says what is wrong with the configuration.
+        """
         if config.symbols < 1:
             raise SimulatorError(f"simulator.symbols is {config.symbols}: expected at least 1")
         if not 1 <= config.ticks_per_second_max <= TICKS_PER_SECOND_MAX:
@@ -63,6 +74,13 @@ class Simulator:
         quotes = Quotes(self.market)
         self.sockets = Sockets(self.market, quotes, lambda: self.player.shown_ms())
         self.rest = Rest(self.market, quotes, self.clock)
+        self.exchange = Exchange(self.market, quotes, data)
+        self.course = Course(self.exchange, self.clock)
+        self.private = PrivateRest(self.exchange, self.course)
+        self.private_sockets = PrivateSockets(
+            self.exchange, self.course, lambda: self.sockets.limits
+        )
+        self._accounts = tuple(dict.fromkeys((*ACCOUNTS, *accounts)))
         self.player = Player(self.market, self.clock, self.sockets, quotes)
         self.faults_text, self.faults_seed = "", config.seed
         self._apply(config.faults, parse_faults(config.faults), since_ms=0)
@@ -79,10 +97,12 @@ class Simulator:
         return f"ws://{HOST}:{self.port}{SOCKET_PATH}"
 
     async def __aenter__(self) -> Self:
+        self.exchange.open(self._accounts)
         app = web.Application(middlewares=[_errors])
         app.router.add_get(SOCKET_PATH, self.sockets.serve)
+        app.router.add_get(stream.SOCKET_PATH, self.private_sockets.serve)
         Admin(self).add_routes(app.router)
-        app.router.add_route("*", "/{path:.*}", self.rest.answer)
+        app.router.add_route("*", "/{path:.*}", self._answer)
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0)
         await self._runner.setup()
         site = web.TCPSite(self._runner, HOST, self.port)
@@ -90,6 +110,7 @@ class Simulator:
             await site.start()
         except OSError as error:
             await self._runner.cleanup()
+            self.exchange.close()
             raise SimulatorError(
                 f"port {self.port} can't be used ({error.strerror}): end what uses it, or set "
                 "CHANDLER_PORT_BASE to another number"
@@ -98,6 +119,8 @@ class Simulator:
         self._tasks = [
             asyncio.create_task(self.player.run(), name="player"),
             asyncio.create_task(self.sockets.keep_house(), name="housekeeping"),
+            asyncio.create_task(self.course.run(), name="accounts"),
+            asyncio.create_task(self._keep_house(), name="private housekeeping"),
         ]
         return self
 
@@ -108,9 +131,23 @@ class Simulator:
             with contextlib.suppress(asyncio.CancelledError):
                 await task
         self.sockets.close_all()
+        self.private_sockets.close_all()
         if self._runner is not None:
             await self._runner.cleanup()
+        self.exchange.commit()
+        self.exchange.close()
         self.clock.close()
+
+    async def _answer(self, request: web.Request) -> web.StreamResponse:
+        """What needs a key, and everything else."""
+        if self.private.knows(request.path):
+            return await self.private.answer(request)
+        return await self.rest.answer(request)
+
+    async def _keep_house(self) -> None:
+        while True:
+            await asyncio.sleep(HOUSEKEEPING_S)
+            self.private_sockets.keep_house()
 
     async def failed(self) -> None:
         """Returns never; raises what ended the player or the housekeeping."""
@@ -134,12 +171,15 @@ class Simulator:
         """What is going on, for people and metrics."""
         now, recording = self.clock.now(), self.market.recording
         counts: Counter[str] = self.sockets.counts + self.rest.counts + self.player.counts
+        counts += self.private.counts + self.private_sockets.counts + self.exchange.counts
         return {
             "now_ms": now,
             "speed": self.clock.speed,
             "symbols": self.market.symbols,
             "delisted": self.market.delisted,
             "connections": len(self.sockets.sessions),
+            "private_connections": len(self.private_sockets.sessions),
+            "accounts": list(self.exchange.accounts),
             "subscriptions": sum(len(session.feeds) for session in self.sockets.sessions),
             "faults": self.faults_text,
             "seed": self.config.seed,
@@ -154,6 +194,9 @@ class Simulator:
         self.market.lack(faults.missing, self.faults_seed, since_ms)
         self.sockets.set_faults(faults, self.faults_seed)
         self.rest.set_faults(faults)
+        self.exchange.set_faults(faults, self.faults_seed)
+        self.private.set_faults(faults)
+        self.private_sockets.set_faults(faults, self.faults_seed)
         return faults
 
     def _space(self) -> None:

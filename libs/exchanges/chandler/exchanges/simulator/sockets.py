@@ -116,11 +116,13 @@ class Session:
     def flush(self) -> None:
         """Writes what is waiting."""
         out, self._out = self._out, []
-        if self.closed or self.silent:
+        if self.closed or self.silent or self._transport.is_closing():
             return
         self._hub.counts["frames"] += len(out)
         self._transport.write(b"".join(out))
-        if self._transport.get_write_buffer_size() > OUTGOING_BYTES_MAX:
+        # The other side may be gone since just now: then the transport has closed itself.
+        is_open = not self._transport.is_closing()
+        if is_open and self._transport.get_write_buffer_size() > OUTGOING_BYTES_MAX:
             self.cut("slow")
 
     @property
@@ -141,7 +143,8 @@ class Session:
         self.flush()
         self.closed = True
         self._hub.counts[f"closed_{why}"] += 1
-        self._transport.write(b"\x88\x02" + code.to_bytes(2, "big"))
+        if not self._transport.is_closing():
+            self._transport.write(b"\x88\x02" + code.to_bytes(2, "big"))
         self._transport.close()
 
     def _push_late(self, frame: bytes) -> None:
@@ -170,7 +173,7 @@ class Sockets:
     async def serve(self, request: web.Request) -> web.StreamResponse:
         """One connection's whole life."""
         connects = self._connects.setdefault(request.remote or "", deque())
-        if _count(connects, time.monotonic(), CONNECTS_S) > self.limits.connects_per_5_minutes:
+        if count_in(connects, time.monotonic(), CONNECTS_S) > self.limits.connects_per_5_minutes:
             return web.Response(status=429, text="too many connects")
         socket = web.WebSocketResponse(max_msg_size=RECEIVED_BYTES_MAX, compress=False)
         await socket.prepare(request)
@@ -233,7 +236,7 @@ class Sockets:
 
     async def _take(self, session: Session, text: str) -> None:
         now = time.monotonic()
-        if _count(session.messages, now, 1.0) > self.limits.messages_per_second:
+        if count_in(session.messages, now, 1.0) > self.limits.messages_per_second:
             session.reply(error(TOO_MANY, "request too many"))
             session.close("too_many_messages")
             return
@@ -257,7 +260,7 @@ class Sockets:
         elif not isinstance(args, list) or not args:
             session.reply(error(ILLEGAL, "Illegal request", op=op))
         elif op == "subscribe" and (
-            _count(session.subscribes, now, HOUR_S) > self.limits.subscribes_per_hour
+            count_in(session.subscribes, now, HOUR_S) > self.limits.subscribes_per_hour
         ):
             session.reply(error(TOO_MANY, "request too many", op=op))
         else:
@@ -359,7 +362,7 @@ def error(code: int, message: str, arg: Any = None, op: str = "") -> bytes:
 PONG = encode_frame("pong")
 
 
-def _count(times: "deque[float]", now: float, window_s: float) -> int:
+def count_in(times: "deque[float]", now: float, window_s: float) -> int:
     """How many there were in the window, this one included."""
     times.append(now)
     while times[0] <= now - window_s:

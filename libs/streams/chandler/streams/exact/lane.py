@@ -1,21 +1,22 @@
-"""One partition of a stage: takes events in order of event time, commits outputs, state, offsets.
+"""One partition of a stage: takes events in its intake's order, commits outputs, state, offsets.
 
 A lane owns the transactional producer of its partition; starting it fences every older owner.
 """
 
 import asyncio
 import time
-from collections import deque
-from typing import Any, Generic, NamedTuple, Protocol, TypeVar
+from collections.abc import Callable
+from typing import Any, Generic, Protocol, TypeVar
 
 import msgspec
 from aiokafka import AIOKafkaProducer
 
-from chandler.core.events import DeadLetter, Event, event_at
-from chandler.core.granularity import utc
+from chandler.core.events import DeadLetter
 from chandler.core.stage import HoleError, Output, Stage
 from chandler.streams.clients import topic_name
-from chandler.streams.codec import UndecodableError, decode, encode
+from chandler.streams.codec import encode
+from chandler.streams.exact.fetched import Taken, decoded
+from chandler.streams.exact.intake import Strategy
 from chandler.streams.exact.restore import OFFSETS_KEY, Offsets, Restored
 from chandler.streams.settings import Installation
 
@@ -24,7 +25,10 @@ S = TypeVar("S")
 BATCH_MAX = 500  # records in one transaction
 FOLD_S_MAX = 0.5  # folding for one transaction ends after the record that takes it past this
 FOLD_QUICK_S = 0.1  # after longer folding the other lanes wait for the commit too
+BEAT_S = 0.01  # of wall time, at least, between two tellings of a clock that moves
 RAW_BYTES_MAX = 4_096  # of a dead letter
+
+Beat = Callable[[int, int], Output]  # (partition, clock) → what tells it there
 
 _encode_state = msgspec.json.Encoder().encode
 
@@ -39,19 +43,6 @@ class Observer(Protocol):
     def restarted(self, cause: str) -> None: ...
 
 
-class Taken(NamedTuple):
-    """A fetched record, decoded; `event` is None where it couldn't be."""
-
-    topic: str  # catalogue name
-    partition: int
-    offset: int
-    timestamp_ms: int
-    event: Event | None
-    at: int  # event time; of an undecodable record that of the one before it
-    fault: str
-    raw: bytes
-
-
 class _Batch(Generic[S]):
     """What one transaction will hold."""
 
@@ -61,6 +52,7 @@ class _Batch(Generic[S]):
         self.dirty: dict[str, S] = {}
         self.hole: HoleError | None = None
         self.count = 0  # records
+        self.beat: int | None = None  # the clock that is to be told
 
 
 def _retrieved(sent: "asyncio.Future[Any]") -> None:
@@ -79,115 +71,59 @@ class Lane(Generic[S]):
         partition: int,
         producer: AIOKafkaProducer,
         restored: Restored,
-        reach_ms: dict[str, int],
-        ahead_max_ms: int,
+        strategy: Strategy,
         observer: Observer,
         folding: asyncio.Lock,
+        beat: Beat | None = None,
     ) -> None:
         self.partition = partition
         self.producer = producer
         self._stage = stage
         self._installation = installation
-        self._reach_ms = reach_ms
-        self._ahead_max_ms = ahead_max_ms
         self._observer = observer
         self._folding = folding
         restored = restored.for_stage(stage.fingerprint)
         self._silent_until = restored.offsets.silent_until
         self._raw_states = restored.states
         self._states: dict[str, S] = {}
-        self._next = {topic: restored.offsets.next.get(topic, -1) for topic in reach_ms}
-        self._first_at = restored.offsets.first_at
-        self._last_at = dict(restored.offsets.last_at)
-        self._buffers: dict[str, deque[Taken]] = {topic: deque() for topic in reach_ms}
+        self._intake = strategy.lane(partition, restored.offsets)
+        self._idle_s_max = strategy.idle_s_max
+        self._committed_at = -self._idle_s_max  # perf_counter
+        self._beat = beat
+        self._told = -1  # the clock that was told last
+        self._beat_at = 0.0  # perf_counter: not before it is told again
         self.newest_timestamp_ms = 0
         self.turn = asyncio.Lock()  # held during a transaction
 
     def next_offset(self, topic: str) -> int:
         """The offset to read next; -1 where nothing was ever taken."""
-        return self._next[topic]
+        return self._intake.next_offset(topic)
 
     def buffered(self, topic: str) -> int:
-        return len(self._buffers[topic])
+        return self._intake.buffered(topic)
 
     def feed(self, topic: str, records: list[Any]) -> None:
-        """Takes fetched records into the buffer of their topic. NewerSchemaError goes through."""
-        buffer = self._buffers[topic]
-        last_at = buffer[-1].at if buffer else self._last_at.get(topic, 0)
+        """Takes fetched records in. NewerSchemaError goes through."""
         for record in records:
-            event: Event | None = None
-            fault = ""
-            try:
-                event = decode(topic, record.value)
-                last_at = event_at(event)
-            except UndecodableError as error:
-                fault = str(error)
-            buffer.append(
-                Taken(
-                    topic,
-                    record.partition,
-                    record.offset,
-                    record.timestamp,
-                    event,
-                    last_at,
-                    fault,
-                    record.value or b"",
-                )
-            )
+            self._intake.feed(decoded(topic, record))
 
     def clear(self) -> None:
         """Forgets what was fetched and not taken."""
-        for buffer in self._buffers.values():
-            buffer.clear()
+        self._intake.clear()
 
-    def blocked(self) -> set[str]:
-        """Inputs whose next record runs further ahead of the others than is allowed."""
-        return {
-            topic for topic, buffer in self._buffers.items() if buffer and not self._may(buffer[0])
-        }
+    def full(self, topic: str) -> bool:
+        """Whether an input is to be paused: it runs ahead, or fills the memory."""
+        return self._intake.full(topic)
 
     def waits(self) -> dict[str, str]:
         """What is held back, by topic/partition, and why, for people."""
-        said = {}
-        for topic in self.blocked():
-            head = self._buffers[topic][0]
-            others = ", ".join(
-                f"{other} at {utc(self._seen(other))}" for other in self._buffers if other != topic
-            )
-            said[f"{topic}/{self.partition}"] = (
-                f"offset {head.offset} is of {utc(head.at)} and waits for {others}: see what keeps "
-                "them, or who wrote a record of that time"
-            )
-        return said
+        return {f"{topic}/{self.partition}": said for topic, said in self._intake.waits().items()}
 
-    def _seen(self, topic: str) -> int:
-        """Event time that an input has come to."""
-        heads = self._buffers[topic]
-        taken = self._last_at.get(topic, self._first_at)
-        return max(taken, heads[0].at) if heads else taken
-
-    def _may(self, taken: Taken) -> bool:
-        if self._first_at < 0:
-            return True
-        for topic, reach in self._reach_ms.items():
-            if topic == taken.topic:
-                continue
-            if taken.at > self._seen(topic) + reach + self._ahead_max_ms:
-                return False
-        return True
-
-    def _take(self) -> Taken | None:
-        """The next record: the earliest event time, the longest granularity first."""
-        heads = [
-            (buffer[0].at, -self._reach_ms[topic], topic)
-            for topic, buffer in self._buffers.items()
-            if buffer
-        ]
-        for _, _, topic in sorted(heads):
-            buffer = self._buffers[topic]
-            if self._may(buffer[0]):
-                return buffer.popleft()
-        return None
+    def beat_in(self) -> float | None:
+        """Seconds until the clock has to be told; None if it has not moved."""
+        if self._beat is None or self._intake.clock() <= self._told:
+            return None
+        return max(0.0, self._beat_at - time.perf_counter())
 
     async def run_once(self) -> int:
         """One transaction over what may be taken now; how many records it took.
@@ -207,38 +143,40 @@ class Lane(Generic[S]):
             await self._finish(batch)
         if batch.hole is not None:
             raise batch.hole
-        return batch.count
+        return batch.count + (batch.beat is not None)
 
     def _fold_batch(self) -> "_Batch[S]":
         batch: _Batch[S] = _Batch(time.perf_counter())
         while batch.count < BATCH_MAX and time.perf_counter() - batch.started < FOLD_S_MAX:
-            taken = self._take()
+            taken = self._intake.take()
             if taken is None:
                 break
             try:
                 self._fold(taken, batch.dirty, batch.outputs)
             except HoleError as error:
                 batch.hole = error
+                self._intake.step_back()
                 break
             self._passed(taken)
             batch.count += 1
+        if self.beat_in() == 0.0:
+            batch.beat = self._intake.clock()
         return batch
 
     async def _finish(self, batch: "_Batch[S]") -> None:
-        if not batch.count:
+        if not batch.count and batch.beat is None:
             return
-        await self._commit(batch.dirty, batch.outputs)
+        changes = batch.outputs or batch.dirty or batch.beat is not None
+        if changes or batch.started - self._committed_at >= self._idle_s_max:
+            await self._commit(batch)
+            self._committed_at = batch.started
         self._states.update(batch.dirty)
         seconds = time.perf_counter() - batch.started
         self._observer.committed(batch.count, len(batch.outputs), seconds)
 
     def _passed(self, taken: Taken) -> None:
-        self._next[taken.topic] = taken.offset + 1
-        # A late symbol's old record takes nothing back from the others of its partition.
-        self._last_at[taken.topic] = max(taken.at, self._last_at.get(taken.topic, taken.at))
+        self._intake.passed(taken)
         self.newest_timestamp_ms = max(self.newest_timestamp_ms, taken.timestamp_ms)
-        if self._first_at < 0:
-            self._first_at = taken.at
 
     def _fold(self, taken: Taken, dirty: dict[str, S], outputs: list[tuple[Output, Taken]]) -> None:
         if taken.event is None:
@@ -273,11 +211,11 @@ class Lane(Generic[S]):
         )
         return Output("dead-letters", self._stage.name, letter)
 
-    async def _commit(self, dirty: dict[str, S], outputs: list[tuple[Output, Taken]]) -> None:
+    async def _commit(self, batch: "_Batch[S]") -> None:
         state_topic = topic_name(self._installation, f"state.{self._stage.name}")
         producer = self.producer
         await producer.begin_transaction()
-        for output, taken in outputs:
+        for output, taken in batch.outputs:
             if isinstance(output.event, DeadLetter):
                 self._observer.dead_letter(output.event)
             source = f"{taken.topic}/{taken.partition}/{taken.offset}".encode()
@@ -288,14 +226,15 @@ class Lane(Generic[S]):
                 None,
                 [("in", source)],
             )
-        for key, state in dirty.items():
+        for key, state in batch.dirty.items():
             await self._send(state_topic, _encode_state(state), key, self.partition)
-        offsets = Offsets(
-            next={topic: offset for topic, offset in self._next.items() if offset >= 0},
-            first_at=self._first_at,
-            last_at=self._last_at,
-            fingerprint=self._stage.fingerprint,
-            silent_until=self._silent_until,
+        if batch.beat is not None and self._beat is not None:
+            told = self._beat(self.partition, batch.beat)
+            name = topic_name(self._installation, told.topic)
+            await self._send(name, encode(told.event), told.key, self.partition)
+            self._told, self._beat_at = batch.beat, time.perf_counter() + BEAT_S
+        offsets = self._intake.offsets(
+            Offsets(next={}, fingerprint=self._stage.fingerprint, silent_until=self._silent_until)
         )
         await self._send(state_topic, _encode_state(offsets), OFFSETS_KEY, self.partition)
         await producer.commit_transaction()

@@ -25,14 +25,14 @@ from chandler.streams.clients import (
     topic_name,
     transactional_producer,
 )
-from chandler.streams.exact.lane import Lane, Observer
+from chandler.streams.exact.intake import EventTime, Strategy
+from chandler.streams.exact.lane import Beat, Lane, Observer
 from chandler.streams.exact.restore import StateError, read_states
 from chandler.streams.settings import Installation
 
 S = TypeVar("S")
 
 POLL_MS = 200
-BUFFER_MAX = 4_000  # records of one input partition that wait in memory
 AHEAD_MAX_MS = 2 * 3_600_000  # event time by which an input may run ahead of the others
 RESTART_WAIT_S = 0.5
 RESTARTS_MAX = 20  # in a row without a single transaction in between
@@ -61,35 +61,42 @@ async def run_stage(
     *,
     installation: Installation,
     service: str,
-    reach_ms: Mapping[str, int],
+    reach_ms: Mapping[str, int] | None = None,
     stop: asyncio.Event,
     health: HealthSink,
     observer: Observer,
     ahead_max_ms: int = AHEAD_MAX_MS,
+    intake: Strategy | None = None,
+    beat: Beat | None = None,
 ) -> None:
     """Runs `stage` until `stop` is set.
 
     `reach_ms` names the inputs (catalogue names) and how far in event time one record of each
-    reaches: its granularity's interval, 0 for ticks.
+    reaches: its granularity's interval, 0 for ticks; they are taken in order of event time.
+    Or `intake` says the order and the inputs: `Watermarks({"tickers", "orders"})` takes them by
+    at, rank, symbol and id, up to the watermarks that they carry (TickersOut and OrdersOut are
+    read here and never folded); `Arrival({"tickers", "orders"})` as they come.
+    `beat(partition, clock)` makes the output that tells, in the partition of the same number of
+    its topic, that everything up to `clock` was taken: with the outputs in a transaction, and
+    alone where only the clock moved; once in 10 ms at most, and never while it stands.
     Raises HoleError, NewerSchemaError, StateError: people have to look.
     """
-    worker = _Worker(
-        stage, installation, service, dict(reach_ms), stop, health, observer, ahead_max_ms
-    )
+    assert (reach_ms is None) != (intake is None), "either reach_ms or intake names the inputs"
+    strategy = intake or EventTime(dict(reach_ms or {}), ahead_max_ms)
+    worker = _Worker(stage, installation, service, strategy, stop, health, observer, beat)
     await worker.run()
 
 
-async def _stop(client: AIOKafkaConsumer | AIOKafkaProducer) -> None:
+async def stop_client(client: AIOKafkaConsumer | AIOKafkaProducer) -> None:
     """Closes a client that may be broken already."""
     with contextlib.suppress(KafkaError, TimeoutError):
         await asyncio.wait_for(client.stop(), CLOSE_S_MAX)
 
 
-def _gravest(group: ExceptionGroup[Exception]) -> Exception:
+def gravest(group: ExceptionGroup[Exception]) -> Exception:
     """The error to act upon: what people must look at before what a restart repairs."""
     leaves = [
-        _gravest(error) if isinstance(error, ExceptionGroup) else error
-        for error in group.exceptions
+        gravest(error) if isinstance(error, ExceptionGroup) else error for error in group.exceptions
     ]
     return min(leaves, key=lambda error: isinstance(error, (KafkaError, TimeoutError, OSError)))
 
@@ -121,20 +128,21 @@ class _Worker(Generic[S]):
         stage: Stage[S],
         installation: Installation,
         service: str,
-        reach_ms: dict[str, int],
+        strategy: Strategy,
         stop: asyncio.Event,
         health: HealthSink,
         observer: Observer,
-        ahead_max_ms: int,
+        beat: Beat | None,
     ) -> None:
         self.stage = stage
         self.installation = installation
         self.service = service
-        self.reach_ms = reach_ms
+        self.strategy = strategy
+        self.topics = strategy.topics
         self.stop = stop
         self.health = health
         self.observer = observer
-        self.ahead_max_ms = ahead_max_ms
+        self.beat = beat
         self.assigned: set[int] = set()
         self.aligned: set[int] = set()
         self.changed = asyncio.Event()
@@ -153,7 +161,7 @@ class _Worker(Generic[S]):
             try:
                 await self._session()
             except ExceptionGroup as group:
-                error = _gravest(group)
+                error = gravest(group)
             except (KafkaError, TimeoutError, OSError) as caught:
                 error = caught
             else:
@@ -185,7 +193,7 @@ class _Worker(Generic[S]):
             partition_assignment_strategy=[RangePartitionAssignor],
             fetch_max_wait_ms=250,
         )
-        names = [topic_name(self.installation, topic) for topic in self.reach_ms]
+        names = [topic_name(self.installation, topic) for topic in self.topics]
         client.subscribe(names, listener=_Listener(self, client))
         self.assigned.clear()
         self.aligned.clear()
@@ -198,7 +206,7 @@ class _Worker(Generic[S]):
         finally:
             self.health.ready = False
             await self._close_lanes(set(self.lanes))
-            await _stop(client)
+            await stop_client(client)
 
     async def _consume(self, client: AIOKafkaConsumer, tasks: asyncio.TaskGroup) -> None:
         shown = 0.0
@@ -224,7 +232,7 @@ class _Worker(Generic[S]):
         await self._open_lanes(sorted(wanted - set(self.lanes)), tasks)
         inputs = [
             TopicPartition(topic_name(self.installation, topic), partition)
-            for topic in self.reach_ms
+            for topic in self.topics
             for partition in wanted
         ]
         begins = await client.beginning_offsets(inputs)
@@ -270,7 +278,7 @@ class _Worker(Generic[S]):
             state_topic = topic_name(self.installation, f"state.{self.stage.name}")
             restored = await read_states(self.installation, state_topic, partitions)
         except BaseException:
-            await asyncio.gather(*(_stop(producer) for producer in producers))
+            await asyncio.gather(*(stop_client(producer) for producer in producers))
             raise
         for partition, producer in zip(partitions, producers, strict=True):
             lane = Lane(
@@ -279,10 +287,10 @@ class _Worker(Generic[S]):
                 partition,
                 producer,
                 restored[partition],
-                self.reach_ms,
-                self.ahead_max_ms,
+                self.strategy,
                 self.observer,
                 self.folding,
+                self.beat,
             )
             self.lanes[partition] = lane
             self.wakes[partition] = asyncio.Event()
@@ -291,7 +299,9 @@ class _Worker(Generic[S]):
     async def _drive(self, lane: Lane[S]) -> None:
         wake = self.wakes[lane.partition]
         while True:
-            await wake.wait()
+            with contextlib.suppress(TimeoutError):
+                waits = lane.beat_in() if lane.partition in self.aligned else None
+                await asyncio.wait_for(wake.wait(), waits)
             wake.clear()
             while lane.partition in self.aligned:
                 async with lane.turn:
@@ -318,7 +328,7 @@ class _Worker(Generic[S]):
         lane = self.lanes.pop(partition, None)
         self.wakes.pop(partition, None)
         if lane is not None:
-            await _stop(lane.producer)
+            await stop_client(lane.producer)
 
     async def _idle(self, partition: int, drive: asyncio.Task[None]) -> None:
         """Waits, with a bound, until the lane is between two transactions."""
@@ -341,10 +351,9 @@ class _Worker(Generic[S]):
         paused = client.paused()
         for partition in self.aligned:
             lane = self.lanes[partition]
-            blocked = lane.blocked()
-            for topic in self.reach_ms:
+            for topic in self.topics:
                 tp = TopicPartition(topic_name(self.installation, topic), partition)
-                full = topic in blocked or lane.buffered(topic) > BUFFER_MAX
+                full = lane.full(topic)
                 if full and tp not in paused:
                     client.pause(tp)
                 elif not full and tp in paused:
@@ -369,7 +378,7 @@ class _Worker(Generic[S]):
         for partition in self.aligned:
             lane = self.lanes[partition]
             newest = max(newest, lane.newest_timestamp_ms)
-            for topic in self.reach_ms:
+            for topic in self.topics:
                 tp = TopicPartition(topic_name(self.installation, topic), partition)
                 end = client.last_stable_offset(tp)
                 position = await client.position(tp)

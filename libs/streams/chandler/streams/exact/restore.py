@@ -10,6 +10,7 @@ import msgspec
 from aiokafka import TopicPartition
 
 from chandler.streams.clients import consumer
+from chandler.streams.exact.fetched import OrderKept
 from chandler.streams.settings import Installation
 
 OFFSETS_KEY = "@offsets"
@@ -29,6 +30,7 @@ class Offsets(msgspec.Struct, frozen=True):
     last_at: dict[str, int] = {}  # newest event time taken in, by input, ms
     fingerprint: str = ""  # of the stage that made the states
     silent_until: dict[str, int] = {}  # below these offsets everything is published already
+    order: OrderKept | None = None  # of an intake by watermarks or by arrival
 
 
 class Restored(msgspec.Struct):
@@ -53,6 +55,17 @@ async def read_states(
     installation: Installation, topic_on_cluster: str, partitions: list[int]
 ) -> dict[int, Restored]:
     """Newest state per key of each partition; StateError if a topic with records reads as empty."""
+    found = await read_newest(installation, topic_on_cluster, partitions)
+    return {
+        partition: _restored(f"{topic_on_cluster}/{partition}", newest)
+        for partition, newest in found.items()
+    }
+
+
+async def read_newest(
+    installation: Installation, topic_on_cluster: str, partitions: list[int]
+) -> dict[int, dict[str, bytes]]:
+    """The newest value of each key, by partition."""
     assigned = [TopicPartition(topic_on_cluster, partition) for partition in partitions]
     reader = consumer(installation, fetch_max_wait_ms=50)
     await reader.start()
@@ -65,9 +78,7 @@ async def read_states(
         newest = await _read_to_end(reader, assigned, ends)
     finally:
         await reader.stop()
-    return {
-        tp.partition: _restored(tp, newest[tp], empty=begins[tp] == ends[tp]) for tp in assigned
-    }
+    return {tp.partition: newest[tp] for tp in assigned}
 
 
 async def _read_to_end(
@@ -95,12 +106,12 @@ async def _read_to_end(
                     newest[tp][key] = record.value
 
 
-def _restored(tp: TopicPartition, newest: dict[str, bytes], *, empty: bool) -> Restored:
+def _restored(place: str, newest: dict[str, bytes]) -> Restored:
     raw = newest.pop(OFFSETS_KEY, None)
     if raw is None:
-        if not empty and newest:
+        if newest:
             raise StateError(
-                f"{tp.topic}/{tp.partition} holds states without offsets: expected both from one "
+                f"{place} holds states without offsets: expected both from one "
                 "transaction, recreate the topic to compute the states anew"
             )
         return Restored(states={}, offsets=Offsets(next={}))

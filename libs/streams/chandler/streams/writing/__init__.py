@@ -1,7 +1,7 @@
 """Writing events to topics: all or nothing in transactions, or in passing."""
 
-from chandler.streams.writing.outbox import LostError, Outbox, Record, ReplacedError
-from chandler.streams.writing.readback import newest
+from chandler.streams.writing.outbox import EVERY, LostError, Outbox, Record, ReplacedError
+from chandler.streams.writing.readback import newest, tail
 from chandler.streams.writing.sender import Sender
 
-__all__ = ["LostError", "Outbox", "Record", "ReplacedError", "Sender", "newest"]
+__all__ = ["EVERY", "LostError", "Outbox", "Record", "ReplacedError", "Sender", "newest", "tail"]

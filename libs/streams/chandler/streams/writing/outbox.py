@@ -20,6 +20,7 @@ from chandler.streams.settings import Installation
 OPEN_S_MAX = 30.0
 WRITE_S_MAX = 15.0  # the broker ends a transaction after TRANSACTION_TIMEOUT_MS
 CLOSE_S_MAX = 5.0
+EVERY = -1  # a record's partition: it is for all who read any of them
 
 
 class LostError(Exception):
@@ -37,6 +38,23 @@ class Record(NamedTuple):
     key: str
     event: Event
     headers: tuple[tuple[str, bytes], ...] = ()
+    partition: int | None = None  # None: the key's; EVERY: to each one
+
+
+async def send(
+    producer: AIOKafkaProducer, installation: Installation, record: Record
+) -> list["asyncio.Future[object]"]:
+    """Hands a record to the producer: one future for each partition that it goes to."""
+    name, value, key = topic_name(installation, record.topic), encode(record.event), record.key
+    partitions: list[int | None] = [record.partition]
+    if record.partition == EVERY:
+        partitions = sorted(await producer.partitions_for(name))
+    return [
+        await producer.send(
+            name, value, key=key.encode(), partition=partition, headers=list(record.headers)
+        )
+        for partition in partitions
+    ]
 
 
 class Outbox:
@@ -71,13 +89,7 @@ class Outbox:
             async with asyncio.timeout(WRITE_S_MAX):
                 await self._producer.begin_transaction()
                 for record in records:
-                    future = await self._producer.send(
-                        topic_name(self._installation, record.topic),
-                        encode(record.event),
-                        key=record.key.encode(),
-                        headers=list(record.headers),
-                    )
-                    sent.append(future)
+                    sent += await send(self._producer, self._installation, record)
                 await self._producer.commit_transaction()
         except ProducerFenced:
             await self._give_up(sent)

@@ -1,4 +1,4 @@
-"""Reads back what an outbox has out: the newest event of each key of a compacted topic."""
+"""Reads back what is out: of a compacted topic the newest by key, of any topic its tail."""
 
 from aiokafka.errors import KafkaError
 
@@ -31,3 +31,12 @@ async def newest(installation: Installation, topic: str) -> dict[str, Event]:
     except (KafkaError, OSError, TimeoutError) as error:
         raise LostError(f"{topic} can't be read back: {error!r}") from error
     return found
+
+
+async def tail(installation: Installation, topic: str, records: int) -> list[Event]:
+    """What can be read of the last so many offsets of each partition. LostError: not now."""
+    try:
+        found = [each async for each in read_topics(installation, [topic], newest=records)]
+    except (KafkaError, OSError, TimeoutError, ReadError) as error:
+        raise LostError(f"{topic} can't be read back: {error!r}") from error
+    return [each.event for each in found if each.event is not None]

@@ -3,14 +3,14 @@
 import asyncio
 import contextlib
 from collections import Counter, deque
+from functools import partial
 
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
-from chandler.streams.clients import producer, topic_name
-from chandler.streams.codec import encode
+from chandler.streams.clients import producer
 from chandler.streams.settings import Installation
-from chandler.streams.writing.outbox import Record
+from chandler.streams.writing.outbox import Record, send
 
 QUEUE_MAX = 20_000  # records that wait while Kafka is away; then the oldest ones go
 LINGER_MS = 5
@@ -66,15 +66,11 @@ class Sender:
     async def _drain(self, client: AIOKafkaProducer) -> None:
         while self._queue:
             record = self._queue[0]
-            future = await client.send(
-                topic_name(self._installation, record.topic),
-                encode(record.event),
-                key=record.key.encode(),
-                headers=list(record.headers),
-            )
+            futures = await send(client, self._installation, record)
             if self._queue and self._queue[0] is record:
                 self._queue.popleft()
-            future.add_done_callback(lambda done, topic=record.topic: self._count(topic, done))
+            for future in futures:
+                future.add_done_callback(partial(self._count, record.topic))
 
     def _count(self, topic: str, done: "asyncio.Future[object]") -> None:
         failed = done.cancelled() or done.exception() is not None

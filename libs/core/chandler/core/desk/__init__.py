@@ -1,0 +1,1 @@
+"""The desk: agents' decisions, money and orders of one shard, as a pure fold over its inputs."""

@@ -1,0 +1,154 @@
+"""Commands: what people ask of the desk. Each is carried out once and answered once by a shard."""
+
+from collections.abc import Callable
+
+from msgspec.structs import replace
+
+from chandler.core.desk.closing import Why, close_all, meet_now
+from chandler.core.desk.eligibility import EXTERNAL
+from chandler.core.desk.entries import act, remembered
+from chandler.core.desk.live.reconcile import resolve
+from chandler.core.desk.state import slots
+from chandler.core.desk.turn import BY, Turn
+from chandler.core.events import Signal, Symbol
+from chandler.core.granularity import DAY_MS, Granularity
+from chandler.core.trading.events import Answer, Command
+
+KEPT_MS = DAY_MS  # a command's id; venue's clock at 1x
+
+Outcome = tuple[bool, str]  # done, what or why not
+
+
+def on_command(turn: Turn, command: Command) -> None:
+    """Carries a command out for the agents of this shard that it is for, and answers it."""
+    desk = turn.desk
+    known = command.agent in ("", *desk.agents)
+    if not known and (desk.shard != 0 or command.agent in desk.everyone):
+        return  # another shard's
+    names = [command.agent] if command.agent else list(desk.agents)
+    if not known:
+        names = list(desk.agents)[:1]  # who remembers that it was answered
+    if not names and desk.shard != 0:
+        return
+    if any(command.id in turn.state(name).processed for name in names):
+        return
+    if known:
+        outcome = _CARRY_OUT[command.what](turn, command, names)
+    else:
+        there = " ".join(sorted(desk.everyone)) or "none"
+        outcome = False, f"unknown agent {command.agent[:40]!r}: there are {there}"
+    until = turn.at + round(KEPT_MS * max(1.0, desk.pace))
+    for name in names:
+        turn.put(remembered(turn.state(name), command.id, until, turn.at))
+    done, detail = outcome
+    turn.say(
+        Answer(
+            command=command.id,
+            outcome="done" if done else "refused",
+            detail=detail,
+            by=BY,
+            at=turn.at,
+        )
+    )
+
+
+def _switch(turn: Turn, command: Command, names: list[str]) -> Outcome:
+    symbol = command.symbol
+    if symbol and not _symbol_known(turn, symbol):
+        return False, f"unknown symbol {symbol[:40]!r}: name one that is traded here"
+    key = f"{command.what}|{symbol}" if symbol else command.what
+    for name in names:
+        state = turn.state(name)
+        turn.put(replace(state, switches={**state.switches, key: command.on}))
+    where = f" for {symbol}" if symbol else ""
+    return True, f"{command.what} is {'on' if command.on else 'off'}{where}: {' '.join(names)}"
+
+
+def _symbol_known(turn: Turn, symbol: Symbol) -> bool:
+    instrument = turn.seen.instrument
+    if instrument is not None and instrument.symbol == symbol:
+        return True
+    return any(symbol in state.holdings for state in turn.states())
+
+
+def _force(turn: Turn, command: Command, names: list[str]) -> Outcome:
+    """An entry without an engine: every check holds but those of engine, strength, freshness."""
+    if not command.symbol or not command.side:
+        return False, "force: expected a symbol and a side, long or short"
+    signal = forced(turn, command, names)
+    said = []
+    for name in names:
+        fault = act(turn, name, signal, forced=True)
+        said.append((fault is None, f"{name} {'enters' if fault is None else ': '.join(fault)}"))
+    return any(done for done, _ in said), "; ".join(text for _, text in said) or "no agents"
+
+
+def forced(turn: Turn, command: Command, names: list[str]) -> Signal:
+    """The signal of a person."""
+    assert command.side
+    return Signal(
+        id=command.id,
+        symbol=command.symbol,
+        side=command.side,
+        strength=1.0,
+        source="person",
+        granularity=Granularity("1m"),
+        close_ms=turn.at,
+        expires_ms=turn.at + DAY_MS,
+        reason=f"forced by {command.who}",
+        agents=names,
+        inputs=[],
+        config="",
+        code="",
+    )
+
+
+def _close(turn: Turn, command: Command, names: list[str]) -> Outcome:
+    if command.what == "close" and not command.agent and not command.symbol:
+        return False, "close: expected an agent or a symbol; close_all closes everything"
+    why = Why("person", command.id, "person", f"closed by {command.who}")
+    closed = []
+    for name in names:
+        for symbol in sorted(slots(turn.state(name))):
+            if command.symbol in ("", symbol):
+                before = len(turn.outputs)
+                ready_ms = turn.at + turn.desk.latency_ms
+                made = close_all(turn, name, symbol, why, ready_ms=ready_ms)
+                meet_now(turn, name, made[-1] if made else None)
+                if made or len(turn.outputs) > before:
+                    closed.append(f"{name} {symbol}")
+    if not closed:
+        return False, "nothing is open that is not being closed already"
+    return True, f"closing {', '.join(closed)}"
+
+
+def _pause(turn: Turn, command: Command, names: list[str]) -> Outcome:
+    source = command.source
+    known = {*turn.desk.engines, EXTERNAL}
+    if source not in known:
+        return False, f"unknown engine {source[:40]!r}: there are {' '.join(sorted(known))}"
+    for name in names:
+        state = turn.state(name)
+        paused = {*state.paused, source} if command.what == "pause" else {*state.paused} - {source}
+        turn.put(replace(state, paused=sorted(paused)))
+    return True, f"{source} {command.what}d for {' '.join(names)}"
+
+
+def _resolve(turn: Turn, command: Command, names: list[str]) -> Outcome:
+    resolved = [name for name in names if resolve(turn, name, command)]
+    if not resolved:
+        return False, "no difference to the venue is open"
+    return True, f"the venue's books are taken as right for {' '.join(resolved)}"
+
+
+_CARRY_OUT: dict[str, Callable[[Turn, Command, list[str]], Outcome]] = {
+    "trading": _switch,
+    "buying": _switch,
+    "selling": _switch,
+    "force": _force,
+    "close": _close,
+    "close_all": _close,
+    "pause": _pause,
+    "resume": _pause,
+    "resolve": _resolve,
+}

@@ -1,0 +1,370 @@
+"""Pumps: the fold from tickers and sealed 1m candles to whether a symbol is pumped, and since when.
+
+A tick is judged by the candles up to its minute, whichever of the two comes first: it waits in the
+state for the candle that closes at its time rounded down to the minute.
+"""
+
+from collections.abc import Sequence
+from math import fsum, isfinite
+from typing import Literal, NamedTuple
+
+import msgspec
+
+from chandler.core.events import (
+    Candle,
+    CandleMissing,
+    CandleSealed,
+    DeadLetter,
+    Event,
+    Symbol,
+    Ticker,
+)
+from chandler.core.granularity import MINUTE_MS, Granularity, utc
+from chandler.core.indicators.compute import check
+from chandler.core.stage import HoleError, Output, Stage
+from chandler.core.trading.agents import PumpConfig
+from chandler.core.trading.events import PumpState, TickersOut
+
+NAME = "pump_guard"
+MINUTE = Granularity("1m")
+Kind = Literal["started", "ended", "heartbeat"]
+BOUNDARY_MS = 5 * MINUTE_MS
+WAITING_MAX = 256  # ticks that wait for a candle: for 25 s; then the oldest is judged without
+AHEAD_MINUTES_MAX = 360  # candles that are kept for ticks still to come
+
+
+class Prices(NamedTuple):
+    """Of one minute."""
+
+    low: float
+    high: float
+    close: float
+
+
+class Tick(NamedTuple):
+    """What counts of a ticker."""
+
+    at: int
+    price: float
+    volume: float  # of the forming minute so far
+
+
+class Hold(NamedTuple):
+    """One machine with hysteresis: a pump, or a crash."""
+
+    since_ms: int = 0  # when it started; 0: it is off
+    calm_ms: int = 0  # since when it is calm; 0: it is not
+
+
+class PumpSeries(msgspec.Struct, frozen=True):
+    """What is known of one symbol."""
+
+    close_ms: int = -1  # of the newest minute taken in; -1 before the first candle
+    hash: str = ""  # of that candle
+    prices: tuple[Prices, ...] = ()  # by minute; the last one closes at close_ms
+    volumes: tuple[float, ...] = ()  # likewise, further back
+    ticks: tuple[Tick, ...] = ()  # that wait for their candle
+    at: int = -1  # of the newest record: up to there all is decided
+    up: Hold = Hold()
+    down: Hold = Hold()
+    blind: bool = False  # the newest tick was judged without its candle
+
+
+class Figures(NamedTuple):
+    """A symbol's window at one moment."""
+
+    rise: float  # from the window's lowest price, fraction
+    fall: float  # from its highest price, fraction, 0 or less
+    volume: float  # base coin
+    usual: float | None  # volume of as many minutes before the window; None: nothing known
+
+    @property
+    def ratio(self) -> float:
+        return self.volume / self.usual if self.usual else 0.0
+
+
+class _Fold(msgspec.Struct, frozen=True):
+    config: PumpConfig
+    heartbeat_ms: int
+    boundary_ms: int
+
+
+def stage(
+    config: PumpConfig,
+    *,
+    heartbeat_ms: int,
+    boundary_ms: int = BOUNDARY_MS,
+) -> Stage[PumpSeries]:
+    """The stage over `tickers` and `candles.1m`, keyed by symbol; it writes to `pumps`.
+
+    `heartbeat_ms`: event time after which a symbol's state is said again; it is also said at each
+    multiple of `boundary_ms`, exactly there. TickersOut changes nothing: it is for those who wait
+    for tickers.
+    """
+    fold = _Fold(config, heartbeat_ms, boundary_ms)
+
+    def step(state: PumpSeries, event: Event) -> tuple[PumpSeries, Sequence[Output]]:
+        if isinstance(event, Ticker):
+            return _take_ticker(fold, state, event)
+        if isinstance(event, TickersOut):
+            return state, ()
+        assert isinstance(event, (CandleSealed, CandleMissing)), f"not an input: {event}"
+        return _take_candle(fold, state, event)
+
+    return Stage(
+        name=NAME, state_type=PumpSeries, key=_key, start=lambda _: PumpSeries(), step=step
+    )
+
+
+def _key(event: Event) -> str:
+    if isinstance(event, TickersOut):
+        return ""
+    assert isinstance(event, (Ticker, CandleSealed, CandleMissing)), f"not an input: {event}"
+    return event.symbol
+
+
+def _take_ticker(
+    fold: _Fold, state: PumpSeries, ticker: Ticker
+) -> tuple[PumpSeries, Sequence[Output]]:
+    if ticker.at <= state.at:
+        return state, ()
+    try:
+        price = float(ticker.last)
+    except ValueError:
+        price = 0.0
+    if not (isfinite(price) and price > 0.0):
+        detail = f"last {ticker.last[:40]!r}, expected a positive price"
+        return state, (_letter("impossible ticker", "tickers", ticker.symbol, ticker.at, detail),)
+    # A forming candle of another minute is sealed already, or not the tick's.
+    forming = ticker.minute_open_ms == _minute(ticker.at) and isfinite(ticker.minute_volume)
+    volume = max(0.0, ticker.minute_volume) if forming else 0.0
+    tick = Tick(ticker.at, price, volume)
+    return _settle(fold, ticker.symbol, state, (*state.ticks, tick))
+
+
+def _take_candle(
+    fold: _Fold, state: PumpSeries, candle: Candle
+) -> tuple[PumpSeries, Sequence[Output]]:
+    topic, symbol, close_ms = f"candles.{MINUTE}", candle.symbol, candle.close_ms
+    if candle.granularity != MINUTE:
+        return state, ()
+    if state.close_ms >= 0 and close_ms <= state.close_ms:
+        if close_ms == state.close_ms and candle.hash != state.hash:
+            detail = "a second candle for the slot, with other values; the first one stands"
+            return state, (_letter("candle differs", topic, symbol, close_ms, detail),)
+        return state, ()
+    expected = state.close_ms + MINUTE_MS
+    if state.close_ms >= 0 and close_ms != expected:
+        raise HoleError(
+            f"{symbol} {MINUTE}: candle of {utc(close_ms)} follows that of "
+            f"{utc(state.close_ms)}: expected {utc(expected)}, look for what is missing in {topic}"
+        )
+    letters: list[Output] = []
+    minute: tuple[Prices, float] | None = None
+    if isinstance(candle, CandleSealed):
+        try:
+            check(candle.open, candle.high, candle.low, candle.close, candle.volume)
+            minute = Prices(candle.low, candle.high, candle.close), candle.volume
+        except ValueError as error:
+            letters.append(_letter("impossible candle", topic, symbol, close_ms, str(error)))
+    if minute is None and state.close_ms < 0:
+        return state, letters  # nothing to begin with
+    after, outputs = _settle(fold, symbol, _grown(fold, state, candle, minute), state.ticks)
+    return after, (*letters, *outputs)
+
+
+def _grown(
+    fold: _Fold, state: PumpSeries, candle: Candle, minute: tuple[Prices, float] | None
+) -> PumpSeries:
+    """The series with one more minute: without a candle nothing was traded in it."""
+    prices, volume = minute or (Prices(*[state.prices[-1].close] * 3), 0.0)
+    grown = msgspec.structs.replace(
+        state,
+        close_ms=candle.close_ms,
+        hash=candle.hash,
+        prices=(*state.prices, prices),
+        volumes=(*state.volumes, volume),
+    )
+    return _trimmed(fold, grown)
+
+
+def _trimmed(fold: _Fold, state: PumpSeries) -> PumpSeries:
+    """Without the minutes that no tick after `at` needs."""
+    config = fold.config
+    ahead = (
+        (state.close_ms - _minute(state.at)) // MINUTE_MS if state.at >= 0 else len(state.prices)
+    )
+    ahead = min(max(ahead, 0), AHEAD_MINUTES_MAX)
+    return msgspec.structs.replace(
+        state,
+        prices=state.prices[-(config.window_min + ahead) :],
+        volumes=state.volumes[-(config.window_min - 1 + config.usual_min + ahead) :],
+    )
+
+
+def _settle(
+    fold: _Fold, symbol: Symbol, state: PumpSeries, ticks: tuple[Tick, ...]
+) -> tuple[PumpSeries, Sequence[Output]]:
+    """Judges the ticks that need wait no more, in their order."""
+    outputs: list[Output] = []
+    done = 0
+    for tick in ticks:
+        waits = state.close_ms < _minute(tick.at)
+        if waits and len(ticks) - done <= WAITING_MAX:
+            break
+        done += 1
+        if waits and state.close_ms < 0:
+            continue  # there is nothing yet to judge it by
+        behind_ms = _minute(tick.at) - state.close_ms
+        near = behind_ms < fold.config.window_min * MINUTE_MS
+        if waits and not state.blind:
+            outputs.append(_blind(symbol, tick.at, behind_ms, near=near))
+        if waits != state.blind:
+            state = msgspec.structs.replace(state, blind=waits)
+        if waits and not near:
+            continue
+        state, records = _judge(fold, symbol, state, tick)
+        outputs += [Output("pumps", symbol, record) for record in records]
+    left = ticks[done:]
+    if left != state.ticks:
+        state = msgspec.structs.replace(state, ticks=left)
+    return state, outputs
+
+
+def _blind(symbol: Symbol, at: int, behind_ms: int, *, near: bool) -> Output:
+    """Said once, until a tick has its candle again: without a window none is judged at all."""
+    cause = "judged without its candle" if near else "not judged"
+    detail = (
+        f"{WAITING_MAX} ticks wait for the 1m candle of {utc(_minute(at))}, the newest is "
+        f"{behind_ms // MINUTE_MS} min older: see what keeps candles.{MINUTE}"
+    )
+    return _letter(cause, "tickers", symbol, at, detail)
+
+
+def _judge(
+    fold: _Fold, symbol: Symbol, state: PumpSeries, tick: Tick
+) -> tuple[PumpSeries, Sequence[PumpState]]:
+    """One tick, by the candles up to its minute."""
+    now = figures(fold.config, state, tick)
+    if tick.at <= state.at or now is None:
+        return state, ()
+    records = []
+    at = state.at
+    boundary = tick.at - tick.at % fold.boundary_ms
+    if 0 <= state.at < boundary < tick.at:
+        at = boundary
+        records.append(_record(symbol, state, boundary, "heartbeat", _at_close(fold, state, at)))
+    up, down = _held(fold.config, state, now, tick.at)
+    kind = _change((state.up, state.down), (up, down))
+    due = at < 0 or boundary == tick.at or tick.at - at >= fold.heartbeat_ms
+    if kind is None and due:
+        kind = "heartbeat"
+    if kind is None and (up, down, at) == (state.up, state.down, state.at):
+        return state, ()
+    at = at if kind is None else tick.at
+    after = msgspec.structs.replace(state, at=at, up=up, down=down)
+    if kind is not None:
+        records.append(_record(symbol, after, tick.at, kind, now))
+    return (_trimmed(fold, after) if at != state.at else after), records
+
+
+def figures(config: PumpConfig, state: PumpSeries, tick: Tick) -> Figures | None:
+    """The window that ends with `tick`: the forming minute and the sealed ones before it.
+
+    It is never longer than `window_min`; prices begin with the close before it. None where no
+    minute up to the tick's is known.
+    """
+    beyond = max(0, state.close_ms - _minute(tick.at)) // MINUTE_MS  # minutes of its future
+    end = len(state.prices) - beyond
+    if end <= 0:
+        return None
+    sealed = config.window_min - 1
+    before = state.prices[max(0, end - sealed - 1)].close
+    window = state.prices[max(0, end - sealed) : end]
+    low = min(before, tick.price, *(each.low for each in window))
+    high = max(before, tick.price, *(each.high for each in window))
+    ends = len(state.volumes) - beyond
+    begins = max(0, ends - sealed)
+    volume = fsum(state.volumes[begins:ends]) + tick.volume
+    usual = state.volumes[max(0, begins - config.usual_min) : begins]
+    return Figures(
+        rise=tick.price / low - 1.0,
+        fall=tick.price / high - 1.0,
+        volume=volume,
+        usual=fsum(usual) / len(usual) * config.window_min if usual else None,
+    )
+
+
+def _at_close(fold: _Fold, state: PumpSeries, close_ms: int) -> Figures:
+    """The figures at a close, by its candle's last price."""
+    beyond = max(0, state.close_ms - close_ms) // MINUTE_MS
+    price = state.prices[max(0, len(state.prices) - beyond - 1)].close
+    found = figures(fold.config, state, Tick(close_ms, price, 0.0))
+    assert found is not None, "a symbol that has a record has minutes up to it"
+    return found
+
+
+def _held(config: PumpConfig, state: PumpSeries, now: Figures, at: int) -> tuple[Hold, Hold]:
+    """Both machines after `now`; without the mirror there is no crash."""
+    usual = now.usual
+    busy = (
+        config.volume_ratio <= 0.0
+        or usual is None  # too new for a usual volume: the price alone counts
+        or now.volume >= config.volume_ratio * usual > 0.0
+        or (usual <= 0.0 < now.volume)
+    )
+    rise, fall = 100.0 * now.rise, -100.0 * now.fall
+    up = _next(config, state.up, rise, at, busy=busy)
+    down = _next(config, state.down, fall, at, busy=busy) if config.mirror else Hold()
+    return up, down
+
+
+def _next(config: PumpConfig, hold: Hold, percent: float, at: int, *, busy: bool) -> Hold:
+    met = busy and percent >= config.rise_percent
+    if not hold.since_ms:
+        return Hold(at) if met else hold
+    if met or percent >= config.calm_percent:
+        return hold._replace(calm_ms=0)
+    calm_ms = hold.calm_ms or at
+    if at - calm_ms >= config.cool_down_min * MINUTE_MS:
+        return Hold()
+    return hold._replace(calm_ms=calm_ms)
+
+
+def _change(before: tuple[Hold, Hold], after: tuple[Hold, Hold]) -> Kind | None:
+    pairs = [(bool(a.since_ms), bool(b.since_ms)) for a, b in zip(before, after, strict=True)]
+    if (False, True) in pairs:
+        return "started"
+    return "ended" if (True, False) in pairs else None
+
+
+def _record(
+    symbol: Symbol,
+    state: PumpSeries,
+    at: int,
+    kind: Kind,
+    now: Figures,
+) -> PumpState:
+    up, down = state.up.since_ms, state.down.since_ms
+    return PumpState(
+        symbol=symbol,
+        at=at,
+        kind=kind,
+        pump="up" if up else "down" if down else "none",
+        since_ms=up or down,
+        change=now.fall if down and not up else now.rise,
+        volume_ratio=now.ratio,
+        both=bool(up and down),
+    )
+
+
+def _minute(at_ms: int) -> int:
+    """The close of the newest minute that is over."""
+    return at_ms - at_ms % MINUTE_MS
+
+
+def _letter(cause: str, topic: str, symbol: Symbol, at: int, detail: str) -> Output:
+    letter = DeadLetter(
+        source=NAME, cause=cause, detail=f"{symbol} {utc(at)}: {detail}", topic=topic
+    )
+    return Output("dead-letters", NAME, letter)

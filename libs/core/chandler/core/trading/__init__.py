@@ -1,0 +1,1 @@
+"""Orders, positions and money: what the desk, the positions and the venues speak about."""

@@ -1,0 +1,128 @@
+"""`chaos`: kills everything at random and at each named point, then counts orders on both sides."""
+
+import asyncio
+import shutil
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Annotated, NamedTuple
+
+import msgspec
+import typer
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from chandler.replay.reckoning import Reckoning
+from chandler.streams.admin import create_topics
+from chandler.streams.embedded import lease
+from chandler.streams.points import POINTS
+from chandler.streams.settings import Installation
+from services.cli.chaos import place
+from services.cli.chaos.drill import Drill
+from services.cli.chaos.plan import plan
+from services.cli.chaos.verdict import reckoning
+from services.loading import configuration
+from services.profile import Profile
+
+SPEED, SYMBOLS = 300.0, 40
+
+
+class Outcome(NamedTuple):
+    """What the run came to."""
+
+    reckoning: Reckoning
+    points: set[str]
+    kills: dict[str, int]
+    seconds: float
+
+    @property
+    def missed(self) -> list[str]:
+        """Points that the executor never came to."""
+        return [name for name in POINTS if name not in self.points]
+
+
+def chaos(
+    seed: Annotated[int, typer.Option(help="of what is struck, and when")] = 1,
+    kills: Annotated[int, typer.Option(help="random ones, beside the named points", min=0)] = 20,
+    speed: Annotated[float, typer.Option(help="recorded seconds per second")] = SPEED,
+    symbols: Annotated[int, typer.Option(help="of the simulator")] = SYMBOLS,
+    data: Annotated[Path | None, typer.Option(help="an empty folder; none: a passing one")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="for programs")] = False,
+) -> int:
+    """Runs a system of its own, kills it again and again; status 1 if an order is lost or doubled.
+
+    Orders go to the simulator, which counts what it receives.
+    """
+    folder = data or Path(tempfile.mkdtemp(prefix="chandler-chaos-"))
+    typer.echo(f"seed={seed} kills={kills} data={folder}", err=True)
+    installation, environ = place.make(folder, seed=seed, speed=speed, symbols=symbols)
+    profile = configuration(installation, environ).profile
+    outcome = asyncio.run(_run(installation, profile, environ, seed, kills))
+    well = outcome.reckoning.well and not outcome.missed
+    _print(outcome, as_json=as_json)
+    if data is None and well:
+        shutil.rmtree(folder, ignore_errors=True)
+    elif not well:
+        typer.echo(f"what it left is in {folder}", err=True)
+    return 0 if well else 1
+
+
+async def _run(
+    installation: Installation, profile: Profile, environ: dict[str, str], seed: int, kills: int
+) -> Outcome:
+    began = time.monotonic()
+
+    def say(text: str) -> None:
+        progress.console.print(text, markup=False, highlight=False)
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+    progress = Progress(*columns, TimeElapsedColumn(), disable=not sys.stderr.isatty())
+    progress.console.stderr = True
+    held = lease(installation, say)
+    await asyncio.to_thread(held.__enter__)
+    try:
+        kafka = profile.kafka
+        await create_topics(installation, kafka.symbol_partitions, kafka.replication)
+        drill = Drill(installation, profile, environ, say)
+        strikes = plan(seed, kills, POINTS)
+        with progress:
+            task = progress.add_task("starting", total=len(strikes))
+            try:
+                await drill.start()
+                progress.update(task, description="striking")
+                for strike in strikes:
+                    await drill.strike(strike)
+                    progress.advance(task)
+                progress.update(task, description="settling")
+                unresolved = await drill.settle()
+                found = await reckoning(installation, profile, drill, unresolved)
+            finally:
+                await drill.stop()
+    finally:
+        await asyncio.to_thread(held.__exit__, None, None, None)
+    return Outcome(found, drill.points, drill.kills, time.monotonic() - began)
+
+
+def _print(outcome: Outcome, *, as_json: bool) -> None:
+    found = outcome.reckoning
+    points = "all" if not outcome.missed else f"{len(outcome.points)}/{len(POINTS)}"
+    if as_json:
+        plain = found._asdict() | {
+            "points": points,
+            "missed": outcome.missed,
+            "kills": outcome.kills,
+            "seconds": round(outcome.seconds, 1),
+        }
+        typer.echo(msgspec.json.encode(plain).decode())
+        return
+    for line in found.faults:
+        typer.echo(line, err=True)
+    if outcome.missed:
+        typer.echo(f"points never come to: {' '.join(outcome.missed)}", err=True)
+    struck = " ".join(f"{target}={count}" for target, count in sorted(outcome.kills.items()))
+    typer.echo(f"kills: {struck}; {outcome.seconds:.0f} s")
+    typer.echo(
+        f"intents={found.intents} orders={found.orders} expired={found.expired} points={points} "
+        f"lost={found.lost} duplicated={found.duplicated} unresolved={found.unresolved} "
+        f"difference={found.difference}"
+    )

@@ -1,0 +1,208 @@
+"""The run itself: everything is started, struck as planned, settled, and ended."""
+
+import asyncio
+import contextlib
+import os
+import re
+import signal
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import msgspec
+
+from chandler.core.hashing import digest
+from chandler.core.trading.events import Command
+from chandler.streams import embedded
+from chandler.streams.points import VARIABLE
+from chandler.streams.settings import PORT_SIMULATOR, Installation
+from chandler.streams.telemetry.health import ask
+from chandler.streams.writing import Outbox, Record
+from services.cli.chaos.plan import Strike
+from services.cli.desk.books import agent_states
+from services.profile import Profile
+from services.supervisor import Child, Supervisor, service_command
+from services.topology import Worker, workers_of
+
+READY_S_MAX = 120.0
+TRADES_S_MAX = 120.0  # until the first order request
+POINT_S_MAX = 45.0  # until the executor has come to an armed point
+SETTLE_S_MAX = 150.0  # 30 s until the venue refuses the last intents, and the looking up
+POLL_S = 0.25
+SIGKILLED = re.compile(r"was ended by signal 9\b")
+
+Say = Callable[[str], None]
+
+
+class DrillError(Exception):
+    """The run can't go on: one line."""
+
+
+class Drill:
+    """`run` once, inside the lease of an embedded Kafka with its topics."""
+
+    def __init__(
+        self, installation: Installation, profile: Profile, environ: Mapping[str, str], say: Say
+    ) -> None:
+        self.installation = installation
+        self.say = say
+        self.kills: dict[str, int] = {}
+        self.points: set[str] = set()  # that ended the executor
+        self._armed = ""
+        self._fell = asyncio.Event()
+        self._children = Supervisor(
+            installation,
+            workers_of(profile),
+            environ,
+            lambda worker, line: None,
+            self._changed,
+            command=self._command,
+            restart_s=0.0,
+        )
+        self._watching: asyncio.Task[None] | None = None
+
+    def _command(self, worker: Worker) -> list[str]:
+        """An armed executor begins its life with the point at which it ends."""
+        command = service_command(worker)
+        if worker.service == "executor" and self._armed:
+            return ["/usr/bin/env", f"{VARIABLE}={self._armed}", *command]
+        return command
+
+    def _changed(self, child: Child, text: str) -> None:
+        name = child.worker.name
+        if SIGKILLED.search(text):
+            if name == "executor":
+                self._fell.set()
+        elif "again in" in text or "did not drain" in text:
+            self.say(text)
+
+    async def start(self) -> None:
+        """Returns when all services are ready and the first order was requested."""
+        await self._children.start()
+        self._watching = asyncio.create_task(self._children.watch())
+        await self._until(lambda: self._children.all_ready, READY_S_MAX, "all services ready")
+        began = time.monotonic()
+        while not any(state.intents for state in await agent_states(self.installation)):
+            if time.monotonic() - began > TRADES_S_MAX:
+                raise DrillError(
+                    f"no order was requested within {TRADES_S_MAX:g} s: look at the logs in "
+                    f"{self.installation.data / 'logs'}"
+                )
+            await asyncio.sleep(POLL_S)
+
+    async def strike(self, strike: Strike) -> None:
+        """Carries out one strike."""
+        await asyncio.sleep(strike.after_s)
+        if strike.point:
+            await self._arm(strike.point)
+            return
+        self.kills[strike.target] = self.kills.get(strike.target, 0) + 1
+        if strike.target == "connection":
+            await self.venue("POST", "/admin/accounts/cut", {})
+        elif strike.target == "kafka":
+            status = embedded.status(self.installation)
+            if status.pid:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(status.pid, signal.SIGKILL)
+            await self._kafka_back()
+        else:
+            self._kill(strike.target)
+
+    def _kill(self, name: str, number: int = signal.SIGKILL) -> int | None:
+        pid = self._children.child(name).pid
+        if pid is not None:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, number)
+        return pid
+
+    async def _arm(self, point: str) -> None:
+        """Ends the executor; its successor ends itself at the point, and the next is unarmed."""
+        for _ in range(2):
+            self._armed = point
+            await self._fall()
+            self._armed = ""
+            self._fell.clear()
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._fell.wait(), POINT_S_MAX)
+                self.points.add(point.partition(":")[0])
+                self.kills["executor"] = self.kills.get("executor", 0) + 1
+                return
+            point = f"{point.partition(':')[0]}:1"
+        self.say(f"the executor did not come to {point} within {2 * POINT_S_MAX:g} s")
+        await self._fall()
+
+    async def _fall(self) -> None:
+        """kill -9 for the executor, whoever of its lives it is."""
+        self._fell.clear()
+        await self._until(lambda: self._kill("executor") is not None, READY_S_MAX, "an executor")
+        await self._fell.wait()
+        await self._until(
+            lambda: self._children.child("executor").pid is not None, READY_S_MAX, "its successor"
+        )
+
+    async def _kafka_back(self) -> None:
+        await asyncio.to_thread(
+            embedded.ensure_running, self.installation, lambda line: None, only_if_leased=True
+        )
+
+    async def venue(self, method: str, path: str, body: dict[str, Any] | None = None) -> Any:
+        """What the simulator's admin endpoint answers."""
+        import aiohttp
+
+        url = f"http://127.0.0.1:{self.installation.port(PORT_SIMULATOR)}{path}"
+        async with (
+            aiohttp.ClientSession() as session,
+            session.request(method, url, json=body) as response,
+        ):
+            raw = await response.read()
+            if response.status != 200:
+                raise DrillError(f"{path} of the simulator: {raw[:200].decode(errors='replace')}")
+            return msgspec.json.decode(raw)
+
+    async def settle(self) -> int:
+        """No new entries; returns, when no intent is open, or after a bound, how many are."""
+        await self._until(lambda: self._children.all_ready, READY_S_MAX, "all services back")
+        outbox = Outbox(self.installation, "chaos")
+        await outbox.open()
+        try:
+            at = int((await self.venue("GET", "/admin/clock"))["now_ms"])
+            command = Command(
+                id=digest("chaos", str(at)), who="chaos", what="trading", on=False, at=at
+            )
+            await outbox.write([Record("commands", command.id, command)])
+        finally:
+            await outbox.close()
+        began = time.monotonic()
+        while True:
+            states = await agent_states(self.installation)
+            left = sum(
+                intent.pending
+                for state in states
+                if state.paper is None
+                for intent in state.intents.values()
+            )
+            if not left or time.monotonic() - began > SETTLE_S_MAX:
+                return left
+            await asyncio.sleep(1.0)
+
+    async def stop(self) -> None:
+        """Ends all services."""
+        if self._watching is not None:
+            self._watching.cancel()
+        await self._children.stop()
+
+    async def _until(self, holds: Callable[[], bool], within_s: float, what: str) -> None:
+        deadline = time.monotonic() + within_s
+        while not holds():
+            if time.monotonic() > deadline:
+                late = [c.worker.name for c in self._children.children if not c.ready]
+                raise DrillError(
+                    f"{what}: not within {within_s:g} s, waiting for {', '.join(late)}"
+                )
+            await asyncio.sleep(POLL_S)
+
+
+async def venue_ready(installation: Installation) -> bool:
+    """Whether the simulator answers."""
+    got = await ask("127.0.0.1", installation.port(PORT_SIMULATOR), "/admin/state", 1.0)
+    return got is not None and got[0] == 200

@@ -1,0 +1,116 @@
+"""What the venue's books say: fills and funding that were missed, then positions and balance."""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Awaitable, Callable
+
+from chandler.core.desk.config import Desk
+from chandler.core.desk.live.inputs import AccountLost, AccountOpened, Reconciled
+from chandler.core.granularity import HOUR_MS, MINUTE_MS
+from chandler.core.trading.broker import AccountError, Broker, BrokerError
+from chandler.streams.exact import Inbox
+from services.executor.stops import now_ms
+
+OVERLAP_MS = MINUTE_MS  # fills are asked for from so long before the newest known; at 1x
+OVERLAP_MS_MAX = 12 * HOUR_MS  # less than the desk remembers trades for
+TRIES_MAX = 5  # for books that nothing was filled beside
+AGAIN_S = 5.0  # after a question that was not answered
+
+
+class Books:
+    """Asks at the start, at a pace, and when it is told to."""
+
+    def __init__(
+        self,
+        desk: Desk,
+        broker: Broker,
+        inbox: Inbox,
+        *,
+        reconcile_s: float,
+        log: logging.Logger,
+    ) -> None:
+        self._desk = desk
+        self._broker = broker
+        self._inbox = inbox
+        self._reconcile_s = reconcile_s
+        self._log = log
+        self._since: int | None = None  # venue's time from which fills are asked for
+        self._overlap_ms = OVERLAP_MS
+        self._known: set[str] = set()  # fills that were handed over already
+        self._asked = asyncio.Event()
+        self._is_lost = False  # the venue says that the account can't be traded with
+
+    def begin(self, at: int, pace: float) -> None:
+        """The shard has come to `at`: what was filled before its start and overlap is not ours."""
+        if self._since is None and at >= 0:
+            self._overlap_ms = min(OVERLAP_MS_MAX, round(OVERLAP_MS * max(1.0, pace)))
+            self._since = at - self._overlap_ms
+            self._asked.set()
+
+    def ask_now(self) -> None:
+        """Does not wait for the next time."""
+        self._asked.set()
+
+    async def run(self, skew: Callable[[], Awaitable[None]]) -> None:
+        """Until it is cancelled."""
+        while True:
+            wait_s = self._reconcile_s
+            self._asked.clear()
+            try:
+                await skew()
+                if self._since is not None:
+                    await self._reconcile(self._since)
+            except BrokerError as error:
+                wait_s = AGAIN_S
+                self._failed(error)
+            else:
+                self._answered()
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._asked.wait(), wait_s)
+
+    def _failed(self, error: BrokerError) -> None:
+        account = self._desk.account
+        self._log.warning("%s: its books can't be read: %s", account, error)
+        if isinstance(error, AccountError):
+            self._is_lost = True
+            self._inbox.put(AccountLost(account=account, reason=str(error), at=now_ms()))
+
+    def _answered(self) -> None:
+        if self._is_lost:
+            self._is_lost = False
+            self._inbox.put(AccountOpened(account=self._desk.account, at=now_ms()))
+
+    async def _reconcile(self, since: int) -> None:
+        """Fills first; then the books, and again while fills come in beside them."""
+        await self._take_fills(since)
+        for _ in range(TRIES_MAX):
+            positions = await self._broker.positions()
+            orders = await self._broker.open_orders()
+            balance = await self._broker.balance()
+            if not await self._take_fills(since):
+                break
+        else:
+            return  # too much is going on: the next time
+        for funding in await self._broker.fundings_since(since):
+            self._inbox.put(funding)
+        self._inbox.put(
+            Reconciled(
+                account=self._desk.account,
+                positions=positions,
+                orders=orders,
+                balance=balance,
+                at=balance.at,
+            )
+        )
+
+    async def _take_fills(self, since: int) -> int:
+        """Hands over the fills since then; how many were not handed over before."""
+        fills = await self._broker.fills_since(since)
+        new = [fill for fill in fills if f"{fill.venue_id}/{fill.trade}" not in self._known]
+        for fill in new:
+            self._inbox.put(fill)
+        self._known = {f"{fill.venue_id}/{fill.trade}" for fill in fills}
+        if fills:
+            self._since = max(since, fills[-1].at - self._overlap_ms)
+        return len(new)

@@ -1,0 +1,122 @@
+"""executor: turns signals into orders, once each: journal, intents, paper fills, live orders.
+
+One desk shard for paper money, or several, and one for each live account; paper ones first.
+"""
+
+import asyncio
+
+from chandler.core.desk.config import Desk
+from chandler.streams.exact import HealthSink, Shard, run_desk
+from chandler.streams.writing.configs import record_configs
+from services.declaration import Context, Service
+from services.desks import desks
+from services.executor.edge import broker_of
+from services.executor.figures import METRICS, DeskFold, Figures
+from services.executor.venue import Venue
+from services.layers import ConfigurationError
+from services.parts import Part, Parts
+from services.profile import Profile
+
+
+async def run(context: Context) -> None:
+    """Runs every shard, or the one that was named, until the stop."""
+    if not context.profile.trades:
+        context.health.ready, context.health.state = True, "no agents"
+        context.log.warning("no agent is enabled: set agents.NAME in the profile")
+        await context.stop.wait()
+        return
+    every = desks(context.profile)
+    chosen = _chosen(every, context.shard)
+    await record_configs(context.installation, "executor", [desk.text for desk in chosen])
+    parts = Parts(context.health)
+    async with asyncio.TaskGroup() as tasks:
+        for desk in chosen:
+            names = " ".join(desk.agents) or "no agents"
+            context.log.info("shard %d (%s): %s", desk.shard, desk.account or "paper", names)
+            run_one = _paper if desk.kind == "paper" else _live
+            tasks.create_task(run_one(context, desk, parts.one()))
+
+
+def _chosen(every: tuple[Desk, ...], shard: int | None) -> list[Desk]:
+    """The shards to run: all, but no account that nobody trades on."""
+    if shard is not None and shard >= len(every):
+        raise ConfigurationError(
+            f"there is no shard {shard}: the desk has {len(every)}, name one from 0 on"
+        )
+    return [
+        desk
+        for desk in every
+        if (shard is None or desk.shard == shard) and (desk.kind == "paper" or desk.agents)
+    ]
+
+
+def shard_of(profile: Profile, desk: Desk) -> Shard:
+    """What the loop has to know of a shard."""
+    return Shard(
+        number=desk.shard,
+        shards=profile.desk.shards,
+        live=desk.kind == "live",
+        window_s_max=profile.desk.window_s_max,
+        guarded=profile.guarded,
+    )
+
+
+async def _paper(context: Context, desk: Desk, health: Part) -> None:
+    await run_desk(
+        DeskFold(desk, context.code),
+        shard_of(context.profile, desk),
+        installation=context.installation,
+        stop=context.stop,
+        health=health,
+        observer=Figures(desk.shard, context.metrics, context.log),
+    )
+
+
+async def _live(context: Context, desk: Desk, health: Part) -> None:
+    venue = Venue(
+        desk,
+        broker_of(context.profile, context.installation, desk.account),
+        reconcile_s=context.profile.desk.reconcile_s,
+        log=context.log,
+    )
+    await live(desk, venue, context, health)
+
+
+async def live(desk: Desk, venue: Venue, context: Context, health: HealthSink) -> None:
+    """One live shard with its venue. At the stop the venue's last replies are taken in first."""
+    ended = asyncio.Event()
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(
+            run_desk(
+                DeskFold(desk, context.code),
+                shard_of(context.profile, desk),
+                installation=context.installation,
+                stop=ended,
+                health=health,
+                observer=Figures(desk.shard, context.metrics, context.log),
+                effects=venue,
+            )
+        )
+        await venue.run(context.stop)
+        ended.set()
+
+
+SERVICE = Service(
+    name="executor",
+    kind="edge",
+    doc="turns signals and exits into orders, once each",
+    reads=(
+        "signals",
+        "signals.external",
+        "matrix",
+        "pumps",
+        "exits",
+        "tickers",
+        "commands",
+        "instruments",
+        "funding",
+    ),
+    writes=("desk", "desk.state", "orders", "answers", "notices", "configs", "dead-letters"),
+    metrics=METRICS,
+    run=run,
+)

@@ -1,0 +1,1 @@
+"""The fold of events into rows: what an event changes in the ledger, and nothing else."""

@@ -1,0 +1,57 @@
+"""Stops that the venue holds for a live position."""
+
+from decimal import Decimal
+
+from chandler.core.desk.live.inputs import StopGone, StopPlaced, StopRefused
+from chandler.core.desk.live.questions import stops_unwanted, stops_wanted
+from chandler.core.trading.broker import VenueStop
+from chandler.core.trading.events import NoticeAsked, OrderFilled
+from tests.core.desk.account import Live
+from tests.core.desk.scene import BTC, holds, only
+
+D = Decimal
+
+
+def stop_of(scene: Live) -> VenueStop:
+    wanted = stops_wanted(scene.states)[0]
+    return VenueStop(id=wanted.id, venue_id="s", symbol=wanted.symbol, trigger=wanted.trigger)
+
+
+def test_an_open_position_wants_its_stop_at_the_venue_once():
+    scene = Live()
+    scene.entered(stop=95.0)
+    wanted = stops_wanted(scene.states)
+    stop, holding = stop_of(scene), scene.states["anna"].holdings[BTC]
+
+    told = scene.take(StopPlaced(position=holding.id, stop=stop, at=scene.now))
+
+    assert [(each.symbol, each.side, each.trigger) for each in wanted] == [(BTC, "long", D("95.0"))]
+    assert only(told, NoticeAsked).level == "info"
+    assert stops_wanted(scene.states) == []
+    assert scene.take(StopPlaced(position=holding.id, stop=stop, at=scene.now)) == []
+
+
+def test_a_stop_that_triggers_at_the_venue_closes_in_the_books_and_is_not_wanted_any_more():
+    scene = Live()
+    made = scene.entered(stop=95.0)
+    stop = stop_of(scene)
+    scene.take(StopPlaced(position=made.position, stop=stop, at=scene.now))
+    fill = scene.trade(made, None, "94.9", id="", venue_id="x", trade="s1", buys=False)
+
+    told = scene.take(fill)
+
+    assert only(told, OrderFilled).source == "stop"
+    assert scene.states["anna"].holdings == {}
+    assert stops_unwanted(scene.states) == [stop]
+    assert only(scene.take(StopGone(id=stop.id, symbol=BTC, at=scene.now)), NoticeAsked)
+    assert stops_unwanted(scene.states) == []
+    holds(scene)
+
+
+def test_a_stop_that_the_venue_will_not_hold_is_an_alarm():
+    scene = Live()
+    made = scene.entered(stop=95.0)
+
+    told = scene.take(StopRefused(position=made.position, symbol=BTC, reason="no", at=scene.now))
+
+    assert only(told, NoticeAsked).level == "alarm"

@@ -1,0 +1,243 @@
+"""The executor with a venue: each intent is sent once, and its end is always found out."""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+import pytest
+
+from chandler.core.desk.config import Desk, resolve
+from chandler.core.desk.live import questions, replies
+from chandler.core.events import Event, Symbol
+from chandler.core.trading.agents import AccountConfig, AgentConfig, PumpConfig
+from chandler.core.trading.broker import BrokerError, Reply, Unknown
+from chandler.core.trading.events import (
+    OrderAccepted,
+    OrderExpired,
+    OrderFilled,
+    OrderRequested,
+    OrderUnknown,
+    Refusal,
+)
+from chandler.core.trading.paper import Rules
+from chandler.exchanges.paper.broker import PaperBroker
+from chandler.strategies.modes import fixed
+from chandler.streams.catalogue import BY_NAME
+from chandler.streams.settings import Installation
+from services.declaration import Context, Health
+from services.executor import venue as venue_module
+from services.executor.service import SERVICE, live
+from services.executor.venue import Venue
+from services.profile import Profile
+from tests.streams.desk.cluster import desk_cluster, instrument, publish_events, signal, ticker
+from tests.streams.exact_cluster import DEADLINE_S, read
+
+SYMBOL = "AUSDT"
+ACCOUNTS = {"demo": AccountConfig(on_simulator=True)}
+AGENTS = {"anna": AgentConfig(mode="live", account="demo", size=Decimal(1_000))}
+LOG = logging.getLogger("executor")
+
+
+def test_its_declaration_names_topics_that_are_its_own():
+    for name in SERVICE.writes:
+        assert set(BY_NAME[name].writers) & {"executor", "all"}, name
+    assert set(SERVICE.reads) <= set(BY_NAME)
+
+
+def desk() -> Desk:
+    found = resolve(
+        AGENTS,
+        modes={"fixed": fixed},
+        engines=["engine"],
+        accounts=ACCOUNTS,
+        pump=PumpConfig(enabled=False),
+    )
+    return found[1]
+
+
+class Moody(PaperBroker):
+    """A venue that answers as it is told to."""
+
+    def __init__(self) -> None:
+        super().__init__(Decimal(10_000), [instrument(SYMBOL)], Rules())
+        self.mood = "well"
+        self.asked: list[str] = []
+        self.hangs = asyncio.Event()
+
+    async def place(self, request: OrderRequested) -> Reply:
+        self.asked.append(request.id)
+        if self.mood == "dies":
+            self.hangs.set()
+            await asyncio.Event().wait()
+        if self.mood == "silent":
+            return Unknown(id=request.id, reason="timeout", at=self._at)
+        reply = await super().place(request)
+        if self.mood == "took it and timed out":
+            return Unknown(id=request.id, reason="timeout", at=self._at)
+        return reply
+
+    async def quote(self, symbol: Symbol, **given: Any) -> Any:
+        if self.mood == "no quotes":
+            raise BrokerError("too busy")
+        return await super().quote(symbol, **given)
+
+
+@pytest.fixture
+def short(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Requests are refused by the venue after 1.5 s, not after half a minute."""
+    for module in (questions, replies, venue_module):
+        monkeypatch.setattr(module, "VALID_MS", 1_500)
+    monkeypatch.setattr(venue_module, "DOUBT_MS", 0)
+    monkeypatch.setattr(venue_module, "LOOK_UP_S", 0.05)
+    monkeypatch.setattr(venue_module, "LOOK_UP_AGAIN_S", 0.1)
+
+
+@pytest.fixture
+async def cluster(installation: Installation) -> Installation:
+    return await desk_cluster(installation, "x")
+
+
+@asynccontextmanager
+async def executing(cluster: Installation, broker: Moody) -> AsyncIterator[asyncio.Task[None]]:
+    """The live shard while the block runs."""
+    context = Context(
+        installation=cluster,
+        profile=Profile(agents=AGENTS, accounts=ACCOUNTS, pump=PumpConfig(enabled=False)),
+        shard=None,
+        stop=asyncio.Event(),
+        health=Health(),
+        log=LOG,
+        code="code",
+    )
+    venue = Venue(desk(), broker, reconcile_s=60.0, log=LOG)
+    task = asyncio.create_task(live(desk(), venue, context, context.health))
+    try:
+        async with asyncio.timeout(DEADLINE_S):
+            while not context.health.ready:
+                await asyncio.sleep(0.02)
+        yield task
+    finally:
+        context.stop.set()
+        if not task.cancelled():
+            await asyncio.wait([task])
+
+
+async def tick(cluster: Installation, broker: Moody, at: int, price: str = "100") -> None:
+    one = ticker(SYMBOL, at, price)
+    broker.feed(one)
+    await publish_events(cluster, [("tickers", one)])
+
+
+async def orders(cluster: Installation, kind: type[Event], number: int = 1) -> list[Any]:
+    """The events of a kind as soon as there are so many."""
+    async with asyncio.timeout(DEADLINE_S):
+        while True:
+            found = [each for each in await read(cluster, "orders") if isinstance(each, kind)]
+            if len(found) >= number:
+                return found
+            await asyncio.sleep(0.05)
+
+
+async def opened(cluster: Installation, broker: Moody) -> None:
+    """The market is there and the account is open."""
+    await publish_events(cluster, [("instruments", instrument(SYMBOL))])
+    await tick(cluster, broker, 1_000)
+    async with asyncio.timeout(DEADLINE_S):
+        while "beyond the agents" not in str(await read(cluster, "notices")):
+            await asyncio.sleep(0.05)
+
+
+async def wish(cluster: Installation, at: int = 2_000, **changed: Any) -> None:
+    one = msgspec.structs.replace(signal(SYMBOL, at), stop=95.0, **changed)
+    await publish_events(cluster, [("signals", one)])
+
+
+@pytest.mark.kafka
+async def test_an_intent_is_sent_once_and_its_fill_gets_a_stop_at_the_venue(cluster):
+    broker = Moody()
+    async with executing(cluster, broker):
+        await opened(cluster, broker)
+        await wish(cluster)
+        (made,) = await orders(cluster, OrderRequested)
+        await orders(cluster, OrderAccepted)
+        await tick(cluster, broker, 3_000)
+        (fill,) = await orders(cluster, OrderFilled)
+        async with asyncio.timeout(DEADLINE_S):
+            while not (stops := await broker.stops()):
+                await asyncio.sleep(0.05)
+
+    assert broker.asked == [made.id] == [fill.id]
+    assert made.sent_ms > 0
+    assert [stop.trigger for stop in stops] == [Decimal("95.0")]
+
+
+@pytest.mark.kafka
+async def test_an_order_that_the_venue_took_and_did_not_confirm_is_found_and_booked_once(
+    cluster, short
+):
+    broker = Moody()
+    async with executing(cluster, broker):
+        await opened(cluster, broker)
+        broker.mood = "took it and timed out"
+        await wish(cluster)
+        await orders(cluster, OrderAccepted)  # by the push
+        await tick(cluster, broker, 3_000)
+        await orders(cluster, OrderFilled)
+        await tick(cluster, broker, 4_000)
+    fills = await orders(cluster, OrderFilled)
+    ours = await broker.positions()
+
+    assert len(broker.asked) == len(fills) == 1
+    assert [position.size for position in ours] == [fills[0].size]
+
+
+@pytest.mark.kafka
+async def test_an_intent_that_never_reached_the_venue_expires_and_is_not_sent_again(cluster, short):
+    broker = Moody()
+    async with executing(cluster, broker):
+        await opened(cluster, broker)
+        broker.mood = "silent"
+        await wish(cluster)
+        (made,) = await orders(cluster, OrderRequested)
+        (expired,) = await orders(cluster, OrderExpired)
+
+    assert broker.asked == [made.id] == [expired.id]
+    assert await broker.positions() == []
+
+
+@pytest.mark.kafka
+async def test_after_a_death_between_commit_and_reply_nothing_is_sent_twice(cluster, short):
+    broker = Moody()
+    async with executing(cluster, broker) as task:
+        await opened(cluster, broker)
+        broker.mood = "dies"
+        await wish(cluster)
+        await broker.hangs.wait()
+        task.cancel()
+    broker.mood = "well"
+    async with executing(cluster, broker):
+        await orders(cluster, OrderUnknown)
+        (expired,) = await orders(cluster, OrderExpired)
+        await tick(cluster, broker, 4_000)
+        await wish(cluster, 5_000, id="next")
+        await orders(cluster, OrderAccepted)
+
+    assert broker.asked[0] == expired.id
+    assert len(broker.asked) == len(set(broker.asked)) == 2
+
+
+@pytest.mark.kafka
+async def test_without_a_quote_nothing_is_ordered(cluster):
+    broker = Moody()
+    async with executing(cluster, broker):
+        await opened(cluster, broker)
+        broker.mood = "no quotes"
+        await wish(cluster)
+        (refusal,) = await orders(cluster, Refusal)
+
+    assert refusal.reason == "impact"
+    assert broker.asked == []
