@@ -3,19 +3,37 @@
 import asyncio
 import contextlib
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 
 from chandler.core.desk.config import Desk
 from chandler.core.desk.live.inputs import AccountLost, AccountOpened, Reconciled
+from chandler.core.desk.state import AgentState, pending
 from chandler.core.granularity import HOUR_MS, MINUTE_MS
 from chandler.core.trading.broker import AccountError, Broker, BrokerError
 from chandler.streams.exact import Inbox
 from services.executor.stops import now_ms
 
 OVERLAP_MS = MINUTE_MS  # fills are asked for from so long before the newest known; at 1x
-OVERLAP_MS_MAX = 12 * HOUR_MS  # less than the desk remembers trades for
+OVERLAP_MS_MAX = 6 * HOUR_MS
+REACH_MS = 36 * HOUR_MS  # fills before that are not asked for; at 1x, and with the overlap less
+# than the desk remembers trades for: an older one would be booked twice
 TRIES_MAX = 5  # for books that nothing was filled beside
 AGAIN_S = 5.0  # after a question that was not answered
+
+
+def filled_since(states: Mapping[str, AgentState], at: int) -> int:
+    """The venue's time after which a fill may have been missed, ms; `at`: the shard's clock.
+
+    The clock goes on with the market also in a life that ends before it has asked for fills. So it
+    counts from the last known fill of whatever is open, and from each intent without an end.
+    """
+    open_ms = [
+        holding.position.changed_ms
+        for state in states.values()
+        for holding in state.holdings.values()
+    ]
+    asked_ms = [each.request.at for state in states.values() for each in pending(state)]
+    return min([*open_ms, *asked_ms, at])
 
 
 class Books:
@@ -24,14 +42,12 @@ class Books:
     def __init__(
         self,
         desk: Desk,
-        broker: Broker,
         inbox: Inbox,
         *,
         reconcile_s: float,
         log: logging.Logger,
     ) -> None:
         self._desk = desk
-        self._broker = broker
         self._inbox = inbox
         self._reconcile_s = reconcile_s
         self._log = log
@@ -41,18 +57,19 @@ class Books:
         self._asked = asyncio.Event()
         self._is_lost = False  # the venue says that the account can't be traded with
 
-    def begin(self, at: int, pace: float) -> None:
-        """The shard has come to `at`: what was filled before its start and overlap is not ours."""
+    def begin(self, states: Mapping[str, AgentState], at: int, pace: float) -> None:
+        """The shard has come to `at`: what was filled before it knew of anything is not ours."""
         if self._since is None and at >= 0:
             self._overlap_ms = min(OVERLAP_MS_MAX, round(OVERLAP_MS * max(1.0, pace)))
-            self._since = at - self._overlap_ms
+            reach_ms = round(REACH_MS * max(1.0, pace))
+            self._since = max(filled_since(states, at), at - reach_ms) - self._overlap_ms
             self._asked.set()
 
     def ask_now(self) -> None:
         """Does not wait for the next time."""
         self._asked.set()
 
-    async def run(self, skew: Callable[[], Awaitable[None]]) -> None:
+    async def run(self, broker: Broker, skew: Callable[[], Awaitable[None]]) -> None:
         """Until it is cancelled."""
         while True:
             wait_s = self._reconcile_s
@@ -60,7 +77,7 @@ class Books:
             try:
                 await skew()
                 if self._since is not None:
-                    await self._reconcile(self._since)
+                    await self._reconcile(broker, self._since)
             except BrokerError as error:
                 wait_s = AGAIN_S
                 self._failed(error)
@@ -81,18 +98,18 @@ class Books:
             self._is_lost = False
             self._inbox.put(AccountOpened(account=self._desk.account, at=now_ms()))
 
-    async def _reconcile(self, since: int) -> None:
+    async def _reconcile(self, broker: Broker, since: int) -> None:
         """Fills first; then the books, and again while fills come in beside them."""
-        await self._take_fills(since)
+        await self._take_fills(broker, since)
         for _ in range(TRIES_MAX):
-            positions = await self._broker.positions()
-            orders = await self._broker.open_orders()
-            balance = await self._broker.balance()
-            if not await self._take_fills(since):
+            positions = await broker.positions()
+            orders = await broker.open_orders()
+            balance = await broker.balance()
+            if not await self._take_fills(broker, since):
                 break
         else:
             return  # too much is going on: the next time
-        for funding in await self._broker.fundings_since(since):
+        for funding in await broker.fundings_since(since):
             self._inbox.put(funding)
         self._inbox.put(
             Reconciled(
@@ -104,9 +121,9 @@ class Books:
             )
         )
 
-    async def _take_fills(self, since: int) -> int:
+    async def _take_fills(self, broker: Broker, since: int) -> int:
         """Hands over the fills since then; how many were not handed over before."""
-        fills = await self._broker.fills_since(since)
+        fills = await broker.fills_since(since)
         new = [fill for fill in fills if f"{fill.venue_id}/{fill.trade}" not in self._known]
         for fill in new:
             self._inbox.put(fill)

@@ -4,9 +4,11 @@ One desk shard for paper money, or several, and one for each live account; paper
 """
 
 import asyncio
+from functools import partial
 
 from chandler.core.desk.config import Desk
 from chandler.streams.exact import HealthSink, Shard, run_desk
+from chandler.streams.telemetry.parts import Part, Parts
 from chandler.streams.writing.configs import record_configs
 from services.declaration import Context, Service
 from services.desks import desks
@@ -14,7 +16,6 @@ from services.executor.edge import broker_of
 from services.executor.figures import METRICS, DeskFold, Figures
 from services.executor.venue import Venue
 from services.layers import ConfigurationError
-from services.parts import Part, Parts
 from services.profile import Profile
 
 
@@ -75,7 +76,7 @@ async def _paper(context: Context, desk: Desk, health: Part) -> None:
 async def _live(context: Context, desk: Desk, health: Part) -> None:
     venue = Venue(
         desk,
-        broker_of(context.profile, context.installation, desk.account),
+        partial(broker_of, context.profile, context.installation, desk.account),
         reconcile_s=context.profile.desk.reconcile_s,
         log=context.log,
     )

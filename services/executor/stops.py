@@ -19,11 +19,8 @@ AGAIN_S = 10.0  # between two tries of one stop
 class Stops:
     """Places what is wanted and takes back what is not, one after the other."""
 
-    def __init__(
-        self, broker: Broker, inbox: Inbox, log: logging.Logger, owns: Callable[[], bool]
-    ) -> None:
+    def __init__(self, inbox: Inbox, log: logging.Logger, owns: Callable[[], bool]) -> None:
         self._owns = owns
-        self._broker = broker
         self._inbox = inbox
         self._log = log
         self._states: Mapping[str, AgentState] = {}
@@ -35,31 +32,31 @@ class Stops:
         self._states = states
         self._changed.set()
 
-    async def run(self) -> None:
+    async def run(self, broker: Broker) -> None:
         """Until it is cancelled."""
         while True:
             self._changed.clear()
             try:
-                await self._tend()
+                await self._tend(broker)
             except BrokerError as error:
                 self._log.warning("stops at the venue can't be tended: %s", error)
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._changed.wait(), LOOK_S)
 
-    async def _tend(self) -> None:
+    async def _tend(self, broker: Broker) -> None:
         wanted = [each for each in stops_wanted(self._states) if self._is_due(each.id)]
         unwanted = [each for each in stops_unwanted(self._states) if self._is_due(each.id)]
         if not wanted and not unwanted and not self._is_due("look", LOOK_S):
             return
-        there = {stop.id: stop for stop in await self._broker.stops()}
+        there = {stop.id: stop for stop in await broker.stops()}
         if not self._owns():
             return  # another may have the shard: its stops are not ours to move
         for each in wanted:
-            await self._place(each, there.get(each.id))
+            await self._place(broker, each, there.get(each.id))
         gone = [stop for stop in self._held() if stop.id not in there]
         for stop in unwanted:
             if stop.id in there:
-                await self._broker.cancel_stop(stop)
+                await broker.cancel_stop(stop)
                 gone.append(stop)
         for stop in gone:
             self._inbox.put(StopGone(id=stop.id, symbol=stop.symbol, at=now_ms()))
@@ -68,9 +65,9 @@ class Stops:
         """As the states know them."""
         return [stop for state in self._states.values() for stop in state.stops.values()]
 
-    async def _place(self, wanted: StopWanted, there: VenueStop | None) -> None:
+    async def _place(self, broker: Broker, wanted: StopWanted, there: VenueStop | None) -> None:
         try:
-            stop = there or await self._broker.place_stop(
+            stop = there or await broker.place_stop(
                 wanted.symbol, wanted.side, wanted.trigger, wanted.id
             )
         except BrokerError as error:

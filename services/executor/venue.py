@@ -57,11 +57,13 @@ class Venue:
     """One account, between the shard's loop and its broker."""
 
     def __init__(
-        self, desk: Desk, broker: Broker, *, reconcile_s: float, log: logging.Logger
+        self, desk: Desk, make: Callable[[], Broker], *, reconcile_s: float, log: logging.Logger
     ) -> None:
+        """`make` gives the account's broker; it is asked again while it raises AccountError."""
         self.inbox = Inbox()
         self._desk = desk
-        self._broker = broker
+        self._make = make
+        self._made: Broker | None = None
         self._log = log
         self._states: Mapping[str, AgentState] = {}
         self._at = -1  # newest event time that the shard has seen
@@ -72,9 +74,9 @@ class Venue:
         self._leverage: dict[str, int] = {}  # symbol → what the venue has
         self._skew_ms = 0
         self._is_open = asyncio.Event()
-        self._books = Books(desk, broker, self.inbox, reconcile_s=reconcile_s, log=log)
+        self._books = Books(desk, self.inbox, reconcile_s=reconcile_s, log=log)
         self._committed = -OWN_S_MAX  # monotonic, of the last transaction
-        self._stops = Stops(broker, self.inbox, log, self._owns)
+        self._stops = Stops(self.inbox, log, self._owns)
 
     # What the shard's loop calls: nothing here waits.
 
@@ -82,7 +84,7 @@ class Venue:
         """Intents that nobody answered for: they are never sent again, only looked up."""
         self._states = states
         self._at = max(self._at, clock)
-        self._books.begin(self._at, self._desk.pace)
+        self._books.begin(states, self._at, self._desk.pace)
         self._stops.see(states)
         for state in states.values():
             for intent in pending(state):
@@ -117,7 +119,7 @@ class Venue:
         """Adds the venue's wall clock, and a quote of each order that may be made."""
         if at > self._at:
             self._at = at
-            self._books.begin(at, self._desk.pace)
+            self._books.begin(states, at, self._desk.pace)
         quotes: dict[str, Quote] = {}
         if isinstance(event, Signal | ExitRequested | Command) and self._is_open.is_set():
             wall = msgspec.structs.replace(seen, wall_ms=self._now_ms())
@@ -140,6 +142,11 @@ class Venue:
             self._log.warning("%s: no quote for %s %s: %r", self._desk.account, symbol, size, error)
             return None
 
+    @property
+    def _broker(self) -> Broker:
+        assert self._made is not None, "the account is open"
+        return self._made
+
     def _now_ms(self) -> int:
         """The venue's wall clock."""
         return time.time_ns() // 1_000_000 + self._skew_ms
@@ -150,6 +157,7 @@ class Venue:
         """Opens the account and serves it until `stop`; never ends by the venue's fault."""
         while not stop.is_set():
             try:
+                self._made = self._made or self._make()
                 await self._broker.open()
                 self._skew_ms = await self._broker.skew_ms()
             except BrokerError as error:
@@ -179,8 +187,8 @@ class Venue:
                     self._send_all(tasks),
                     self._listen(),
                     self._again(LOOK_UP_S, self._look_up),
-                    self._books.run(self._skew),
-                    self._stops.run(),
+                    self._books.run(self._broker, self._skew),
+                    self._stops.run(self._broker),
                 )
             ]
             await stop.wait()

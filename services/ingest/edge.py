@@ -144,7 +144,11 @@ class Ingest:
         except ValueError as error:
             raise SettingsError(str(error)) from None
         confirms = confirms_all(
-            config.seal, len(symbols), self._config.requests_per_second_max, self._rate
+            config.seal,
+            len(symbols),
+            self._config.requests_per_second_max,
+            self._rate,
+            self._granularities,
         )
         self._planned = len(planned)
         numbers = range(len(planned)) if context.shard is None else [context.shard]

@@ -12,9 +12,9 @@ from chandler.core.positions.stage import Judge, Watching, stage
 from chandler.core.stage import Output
 from chandler.core.trading.events import ExitsOut
 from chandler.streams.exact import Arrival, StageObserver, Watermarks, run_stage, stage_metrics
+from chandler.streams.telemetry.parts import Parts
 from services.declaration import Context, Service
 from services.desks import desks
-from services.parts import Parts
 from services.positions.figures import METRICS, Figures
 from services.profile import Profile
 

@@ -229,14 +229,14 @@ def signal(symbol: str, close: int) -> Signal:
 def test_a_close_is_out_when_each_symbol_has_its_row_and_each_row_its_signal():
     marks = CloseMarks()
     nobody = marks.at
-    marks.row(row("A", 1))
-    marks.row(row("B", 1))
+    marks.row(row("A", 1), 0)
+    marks.row(row("B", 1), 0)
     one = marks.at
-    marks.row(row("A", 2))
+    marks.row(row("A", 2), 0)
     half = marks.at
-    marks.row(row("B", 2, "long"))
+    marks.row(row("B", 2, "long"), 0)
     unsignalled = marks.at
-    marks.signal(signal("B", 2))
+    marks.signal(signal("B", 2), 0)
 
     assert nobody == NOBODY
     assert (one, half, unsignalled) == (119_999, 119_999, 119_999)
@@ -245,21 +245,28 @@ def test_a_close_is_out_when_each_symbol_has_its_row_and_each_row_its_signal():
 
 def test_a_signal_may_come_before_its_row_and_marks_come_back_as_they_were():
     marks = CloseMarks()
-    marks.row(row("A", 1))
-    marks.signal(signal("A", 2))
+    marks.row(row("A", 1), 0)
+    marks.signal(signal("A", 2), 0)
     again = msgspec.json.decode(msgspec.json.encode(marks), type=CloseMarks)
-    again.row(row("A", 2, "long"))
+    again.row(row("A", 2, "long"), 0)
 
     assert again.at == 179_999
 
 
-def test_a_symbol_that_has_gone_is_no_longer_waited_for_and_comes_back_by_its_row():
+def test_a_symbol_that_has_gone_is_waited_for_again_once_it_has_caught_up():
     marks = CloseMarks()
-    marks.row(row("A", 5))
-    marks.row(row("GONE", 1))
+    marks.row(row("A", 5), 0)
+    marks.row(row("GONE", 1), 0)
     marks.forget(5 * 60_000)
     without = marks.at
-    marks.row(row("GONE", 2))
+    clock = 5 * 60_000
+    marks.row(row("GONE", 2), clock)
+    lagging = marks.at
+    marks.row(row("GONE", 4), clock)
+    behind = marks.at
+    marks.row(row("A", 6), clock)
 
-    assert without == 6 * 60_000 - 1
-    assert marks.at == 3 * 60_000 - 1
+    assert without == lagging == 6 * 60_000 - 1
+    assert behind == 6 * 60_000 - 1
+    marks.row(row("GONE", 5), clock)
+    assert marks.at == 6 * 60_000 - 1

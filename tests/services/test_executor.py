@@ -113,7 +113,7 @@ async def executing(cluster: Installation, broker: Moody) -> AsyncIterator[async
         log=LOG,
         code="code",
     )
-    venue = Venue(desk(), broker, reconcile_s=60.0, log=LOG)
+    venue = Venue(desk(), lambda: broker, reconcile_s=60.0, log=LOG)
     task = asyncio.create_task(live(desk(), venue, context, context.health))
     try:
         async with asyncio.timeout(DEADLINE_S):

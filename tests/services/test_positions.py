@@ -28,8 +28,8 @@ from chandler.streams.clients import producer, topic_name
 from chandler.streams.codec import encode
 from chandler.streams.exact.restore import read_states
 from chandler.streams.telemetry.metrics import Metrics
+from chandler.streams.telemetry.parts import Parts
 from services.declaration import Context, Health
-from services.parts import Parts
 from services.positions.figures import FORGET_S, Figures
 from services.positions.service import SERVICE, exits_out, run
 from services.profile import Profile

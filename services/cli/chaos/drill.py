@@ -7,7 +7,7 @@ import re
 import signal
 import time
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
@@ -28,6 +28,7 @@ READY_S_MAX = 120.0
 TRADES_S_MAX = 120.0  # until the first order request
 POINT_S_MAX = 45.0  # until the executor has come to an armed point
 SETTLE_S_MAX = 150.0  # 30 s until the venue refuses the last intents, and the looking up
+CLOSE_AGAIN_S = 20.0
 POLL_S = 0.25
 SIGKILLED = re.compile(r"was ended by signal 9\b")
 
@@ -160,30 +161,31 @@ class Drill:
             return msgspec.json.decode(raw)
 
     async def settle(self) -> int:
-        """No new entries; returns, when no intent is open, or after a bound, how many are."""
+        """No new entries, and everything closed; how many intents and positions stay open."""
         await self._until(lambda: self._children.all_ready, READY_S_MAX, "all services back")
-        outbox = Outbox(self.installation, "chaos")
-        await outbox.open()
-        try:
-            at = int((await self.venue("GET", "/admin/clock"))["now_ms"])
-            command = Command(
-                id=digest("chaos", str(at)), who="chaos", what="trading", on=False, at=at
-            )
-            await outbox.write([Record("commands", command.id, command)])
-        finally:
-            await outbox.close()
+        await self._command_all("trading", on=False)
         began = time.monotonic()
+        asked = -CLOSE_AGAIN_S
         while True:
-            states = await agent_states(self.installation)
-            left = sum(
-                intent.pending
-                for state in states
-                if state.paper is None
-                for intent in state.intents.values()
-            )
+            if time.monotonic() - asked > CLOSE_AGAIN_S:  # an entry may have come through meanwhile
+                await self._command_all("close_all")
+                asked = time.monotonic()
+            states = [s for s in await agent_states(self.installation) if s.paper is None]
+            left = sum(len(state.holdings) for state in states)
+            left += sum(each.pending for state in states for each in state.intents.values())
             if not left or time.monotonic() - began > SETTLE_S_MAX:
                 return left
             await asyncio.sleep(1.0)
+
+    async def _command_all(self, what: Literal["trading", "close_all"], *, on: bool = True) -> None:
+        at = int((await self.venue("GET", "/admin/clock"))["now_ms"])
+        command = Command(id=digest("chaos", what, str(at)), who="chaos", what=what, on=on, at=at)
+        outbox = Outbox(self.installation, "chaos")
+        await outbox.open()
+        try:
+            await outbox.write([Record("commands", command.id, command)])
+        finally:
+            await outbox.close()
 
     async def stop(self) -> None:
         """Ends all services."""

@@ -59,16 +59,21 @@ def test_a_close_counts_longer_lanes_where_they_close_too() -> None:
 
 
 @pytest.mark.parametrize(
-    ("seal", "symbols", "rate", "confirmed"),
+    ("seal", "symbols", "rate", "base", "confirmed"),
     [
-        ("auto", 20, 1.0, True),
-        ("auto", 21, 1.0, False),
-        ("auto", 200, 60.0, True),
-        ("confirm", 800, 1.0, True),
-        ("rollover", 1, 60.0, False),
+        ("auto", 20, 1.0, "1m", True),
+        ("auto", 21, 1.0, "5m", False),
+        ("auto", 200, 60.0, "5m", True),
+        ("auto", 40, 60.0, "1m", True),
+        ("auto", 40, 300.0, "5m", True),
+        ("auto", 40, 300.0, "1m", False),  # 200 requests a second of wall time
+        ("confirm", 800, 1.0, "1m", True),
+        ("rollover", 1, 60.0, "1m", False),
     ],
 )
-def test_rest_confirms_all_where_it_can_within_a_second(
-    seal: Seal, symbols: int, rate: float, confirmed: bool
+def test_rest_confirms_all_where_it_can_within_a_second_and_keep_up(
+    seal: Seal, symbols: int, rate: float, base: str, confirmed: bool
 ) -> None:
-    assert confirms_all(seal, symbols, 20, rate) is confirmed
+    granularities = [Granularity(base), Granularity("1H")]
+
+    assert confirms_all(seal, symbols, 20, rate, granularities) is confirmed

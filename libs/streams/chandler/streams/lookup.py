@@ -14,9 +14,10 @@ from chandler.streams.clients import topic_name
 from chandler.streams.reader import Record, connected, record_of
 from chandler.streams.settings import Installation
 
-NEAR = 2_000  # offsets on either side of the place that are scanned first
+NEAR = 500  # offsets on either side of the place that are scanned first
+WIDER = 20  # times as many are scanned next, then all
 POLL_MS = 2_000
-WAIT_MS = 5  # how long Kafka keeps a fetch at a topic's end; the next question waits for it
+WAIT_MS = 20  # how long Kafka keeps a fetch at a topic's end; the next question waits for it
 
 Number = Callable[[Event], int | None]  # what the records are ordered by; None: not of interest
 Wanted = Callable[[Record], bool]
@@ -78,11 +79,16 @@ class Lookup:
                 high = middle
             else:
                 low = record.offset
-        near = (max(begin, low - NEAR), min(end, high + NEAR))
-        found = await self._scan(place, *near, wanted)
-        if found is None and near != (begin, end):
-            found = await self._scan(place, begin, end, wanted)
-        return found
+        scanned: tuple[int, int] | None = None
+        for reach in (NEAR, NEAR * WIDER, end - begin):
+            around = (max(begin, low - reach), min(end, high + reach))
+            if around == scanned:
+                continue
+            found = await self._scan(place, *around, wanted)
+            if found is not None:
+                return found
+            scanned = around
+        return None
 
     def _place(self, topic: str, partition: int) -> TopicPartition:
         return TopicPartition(topic_name(self._installation, topic), partition)

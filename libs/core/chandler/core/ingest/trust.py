@@ -1,6 +1,6 @@
 """Whether a connection's word alone seals a candle. State is changed in place, for speed."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Literal
 
 from chandler.core.granularity import Granularity, interval_ms
@@ -10,16 +10,25 @@ Seal = Literal["auto", "confirm", "rollover"]
 
 CLOSES_MIN = 3  # complete ones in a row before a connection is trusted
 ANSWER_S_MAX = 1.0  # wall time in which REST has to be able to confirm every symbol
+CLOSES_PER_S_MAX = 100.0  # of wall time: more than that one process can't ask for and parse
 
 
-def confirms_all(seal: Seal, symbols: int, requests_per_second: float, rate: float) -> bool:
+def confirms_all(
+    seal: Seal,
+    symbols: int,
+    requests_per_second: float,
+    rate: float,
+    granularities: Iterable[Granularity],
+) -> bool:
     """Whether REST confirms every candle before it goes out.
 
     `rate`: how many times faster than the wall clock the venue's runs; its limits run with it.
     """
-    if seal == "auto":
-        return symbols <= requests_per_second * rate * ANSWER_S_MAX
-    return seal == "confirm"
+    if seal != "auto":
+        return seal == "confirm"
+    closes_per_s = rate * symbols * sum(1_000 / interval_ms(each) for each in granularities)
+    at_once = requests_per_second * rate * ANSWER_S_MAX
+    return symbols <= at_once and closes_per_s <= CLOSES_PER_S_MAX
 
 
 class Trust:

@@ -44,17 +44,18 @@ class CloseMarks(msgspec.Struct):
     """One partition of signals, by its matrix rows: a close is out when all symbols have it.
 
     Row and signals of an evaluation are in one transaction but are fetched each by itself: a
-    row with a verdict counts when the signal is there, too.
+    row with a verdict counts when the signal is there, too. A symbol is waited for from the row
+    on with which it has caught up: for what lies behind the clock nobody has to wait any more.
     """
 
     closes: dict[str, int] = {}  # symbol|granularity → newest close that is out
     rows: dict[str, list[_Row]] = {}  # waiting for signals
     early: dict[str, dict[int, list[str]]] = {}  # signals before their row: close → engines
 
-    def row(self, row: MatrixRow) -> None:
+    def row(self, row: MatrixRow, clock: int) -> None:
         """Takes in an evaluated close."""
         slot = f"{row.symbol}|{row.granularity}"
-        if row.close_ms <= self.closes.get(slot, UNKNOWN):
+        if row.close_ms <= self.closes.get(slot, UNKNOWN) or self._lags(slot, row.close_ms, clock):
             return
         self.closes.setdefault(slot, row.close_ms - interval_ms(row.granularity))
         there = self.early.get(slot, {}).get(row.close_ms, [])
@@ -66,10 +67,11 @@ class CloseMarks(msgspec.Struct):
         self.rows.setdefault(slot, []).append(_Row(row.close_ms, missing))
         self._settle(slot)
 
-    def signal(self, signal: Signal) -> None:
+    def signal(self, signal: Signal, clock: int) -> None:
         """Takes in that a signal has come."""
         slot = f"{signal.symbol}|{signal.granularity}"
-        if signal.close_ms <= self.closes.get(slot, UNKNOWN):
+        close_ms = signal.close_ms
+        if close_ms <= self.closes.get(slot, UNKNOWN) or self._lags(slot, close_ms, clock):
             return
         for row in self.rows.get(slot, ()):
             if row.close_ms == signal.close_ms and signal.source in row.missing:
@@ -77,6 +79,9 @@ class CloseMarks(msgspec.Struct):
                 self._settle(slot)
                 return
         self.early.setdefault(slot, {}).setdefault(signal.close_ms, []).append(signal.source)
+
+    def _lags(self, slot: str, close_ms: int, clock: int) -> bool:
+        return slot not in self.closes and close_ms + _interval(slot) - 1 < clock
 
     def _settle(self, slot: str) -> None:
         waiting = self.rows[slot]

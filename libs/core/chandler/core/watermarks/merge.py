@@ -75,7 +75,7 @@ class Merge(Generic[T]):
         }
         self._floors: dict[str, int] = {}
         self._gates: dict[str, int] = {}
-        self._silent: set[str] = set()  # gates that are not waited for until they open further
+        self._silent: set[str] = set()  # gates that are not waited for until they have caught up
         self._unheard = False  # whether those that never opened are not waited for either
         self._clock = kept.clock
         self._last = Place(*kept.last)
@@ -136,7 +136,8 @@ class Merge(Generic[T]):
 
     def open(self, gate: str, at: int) -> None:
         """A gate has come to `at`."""
-        self._silent.discard(gate)
+        if at >= self._clock:
+            self._silent.discard(gate)
         self._gates[gate] = max(at, self._gates.get(gate, UNKNOWN))
 
     def close(self, held: Held) -> None:

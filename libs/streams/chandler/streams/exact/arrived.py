@@ -79,9 +79,6 @@ class Arrived:
     def held(self) -> list[Held]:
         return []
 
-    def activity(self, held: Held) -> int:
-        return 0
-
     def next_at(self) -> int:
         return -1
 

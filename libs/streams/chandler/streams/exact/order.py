@@ -53,7 +53,6 @@ class Ordered:
         self._gated = gated
         self._past = past
         self._newest: dict[str, int] = {}  # symbol → at of its newest ticker
-        self._activity: dict[str, int] = {}  # input/partition → records that tell of it
         self.dropped = 0  # tickers that were not newer than their symbol's newest
         self._restore(kept or OrderKept(), start)
 
@@ -83,7 +82,6 @@ class Ordered:
         if isinstance(event, SAID):
             self._said(taken, event)
         elif isinstance(event, PumpState):
-            self._active("pumps", -1)
             self._past(event)
             self._merge.open(event.symbol, event.at)
         elif not (isinstance(event, Ticker) and self._is_known(event)):
@@ -100,7 +98,7 @@ class Ordered:
         place = place_of(taken.topic, event)
         key = (taken.topic, taken.partition, taken.offset)
         if is_new and isinstance(event, Signal) and taken.partition in self._closes:
-            self._closes[taken.partition].signal(event)
+            self._closes[taken.partition].signal(event, self._merge.clock)
             self._merge.renote("signals", taken.partition, self._closes[taken.partition].at)
         if not is_new and self._merge.was_taken(*key, place):
             self._past(event)
@@ -110,23 +108,14 @@ class Ordered:
 
     def _said(self, taken: Taken, event: Event) -> None:
         topic, partition = taken.topic, taken.partition
-        self._active("signals" if isinstance(event, MatrixRow) else topic, partition)
         if isinstance(event, MatrixRow):
-            self._closes[partition].row(event)
+            self._closes[partition].row(event, self._merge.clock)
             self._merge.renote("signals", partition, self._closes[partition].at)
         elif topic in self._waited and isinstance(event, TickersOut | OrdersOut):
             at = self._shards[topic][partition].note(event.shard, event.shards, event.at)
             self._merge.note(topic, partition, at)
         elif topic in self._waited and isinstance(event, ExitsOut):
             self._merge.note(topic, partition, event.at)
-
-    def _active(self, topic: str, partition: int) -> None:
-        key = f"{topic}/{partition}"
-        self._activity[key] = self._activity.get(key, 0) + 1
-
-    def activity(self, held: Held) -> int:
-        """A number that grows while who is waited for says anything, be it of other symbols."""
-        return self._activity.get(f"{held.topic}/{held.partition}", 0)
 
     def open(self, symbol: str, at: int) -> None:
         """A symbol's guard is known up to `at`."""
@@ -161,6 +150,9 @@ class Ordered:
         """A fresh order starts where tickers have come to, once they have; whether it has."""
         if self._merge.clock < 0 and 0 <= self._merge.watermark("tickers") < 2**62:
             self._merge.begin(self._merge.watermark("tickers"))
+            for partition, closes in self._closes.items():
+                closes.forget(self._merge.clock)
+                self._merge.renote("signals", partition, closes.at)
         return self._merge.clock >= 0
 
     def held(self) -> list[Held]:

@@ -46,7 +46,6 @@ BATCH_MAX = 500  # takes in one transaction
 FOLD_S_MAX = 0.05  # then the consumer gets its turn
 BEAT_S = 0.01  # of wall time, at least, between two tellings of a clock that moves
 LIVE_BEAT_S = 1.0  # and between two keepings of a live shard's offsets
-WINDOWS_MAX = 6  # what tells of others, but not of what is waited for, gets so many windows
 SNAPSHOT_S = 5.0  # between two snapshots of the market
 RAW_BYTES_MAX = 4_096  # of a dead letter
 
@@ -135,13 +134,7 @@ class DeskObserver(Protocol[S_contra]):
 
 class _Waited(NamedTuple):
     mark: int
-    activity: int
-    first: float  # perf_counter: since when it holds this mark
-    since: float  # and since when it says nothing at all
-
-    def ends(self, window_s: float) -> float:
-        """When the window closes: what still says something is waited for longer."""
-        return min(self.since + window_s, self.first + WINDOWS_MAX * window_s)
+    since: float  # perf_counter: since when it holds at this mark
 
 
 class Taker(Generic[S]):
@@ -275,17 +268,15 @@ class Taker(Generic[S]):
         now = time.perf_counter()
         held = {(each.topic, each.partition, each.gate): each for each in self.order.held()}
         for key, each in held.items():
-            known, activity = self._waited.get(key), self.order.activity(each)
+            known = self._waited.get(key)
             if known is None or known.mark != each.mark:
-                self._waited[key] = _Waited(each.mark, activity, now, now)
-            elif known.activity != activity:
-                self._waited[key] = known._replace(activity=activity, since=now)
+                self._waited[key] = _Waited(each.mark, now)
         self._waited = {key: each for key, each in self._waited.items() if key in held}
         for key, each in held.items():
-            waited = self._waited[key]
-            if now >= waited.ends(self._shard.window_s_max):
+            waited = now - self._waited[key].since
+            if waited >= self._shard.window_s_max:
                 del self._waited[key]
-                self._close(each, now - waited.first)
+                self._close(each, waited)
 
     def _close(self, held: Held, waited_s: float) -> None:
         assert isinstance(self.order, Ordered)
@@ -312,7 +303,7 @@ class Taker(Generic[S]):
     def wait_s(self) -> float | None:
         """Seconds until something is to be done without a new record; None: nothing is."""
         now = time.perf_counter()
-        ends = [each.ends(self._shard.window_s_max) - now for each in self._waited.values()]
+        ends = [each.since + self._shard.window_s_max - now for each in self._waited.values()]
         due = self.due_in()
         if due is not None:
             ends.append(due)

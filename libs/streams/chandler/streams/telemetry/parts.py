@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from services.declaration import Health
+from chandler.streams.telemetry.health import Health
 
 
 class Part:
