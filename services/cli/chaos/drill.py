@@ -74,7 +74,7 @@ class Drill:
         if SIGKILLED.search(text):
             if name == "executor":
                 self._fell.set()
-        elif "again in" in text or "did not drain" in text:
+        elif "did not drain" in text:
             self.say(text)
 
     async def start(self) -> None:

@@ -26,16 +26,28 @@ seed = {seed}
 
 [ingest]
 top = {symbols}
+
+# Engines that ask for more than is good, so that there is something to break.
+[engines.scalper]
+cooldown = 0
+long_threshold = 0.1
+short_threshold = -0.1
+
+[engines.reverter]
+cooldown = 0
+long_threshold = 0.1
+short_threshold = -0.1
 """
 AGENT = """
 [agents.{name}]
 mode = "live"
 account = "{name}"
-positions_max = 12
+positions_max = 20
 orders_per_symbol_day_max = 1000
 daily_loss_max_percent = 0
 size_percent = 2
 trading_mode = "{mode}"
+set = {settings}
 
 [accounts.{name}]
 on_simulator = true
@@ -46,7 +58,12 @@ positions_max = 12
 size_percent = 2
 trading_mode = "fixed"
 """
-AGENTS = {"first": "fixed", "second": "trailing"}
+QUICK = "hold_min = 30, hold_low_percent = -100, hold_high_percent = 100"
+AGENTS = {
+    "first": ("fixed", f"{{ signal_stop = false, stop_percent = 0.5, {QUICK} }}"),
+    "second": ("trailing", f"{{ signal_stop = false, stop_percent = 0.7, {QUICK} }}"),
+    "third": ("dca", f"{{ step_percent = 0.3, target_percent = 0.4, {QUICK} }}"),
+}
 
 
 def make(
@@ -57,7 +74,11 @@ def make(
     if any(data.iterdir()):
         raise ConfigurationError(f"{data} is not empty: name another folder, or remove it")
     text = TOML.format(speed=speed, symbols=symbols, seed=seed)
-    text += "".join(AGENT.format(name=name, mode=mode) for name, mode in AGENTS.items()) + PAPER
+    text += "".join(
+        AGENT.format(name=name, mode=mode, settings=settings)
+        for name, (mode, settings) in AGENTS.items()
+    )
+    text += PAPER
     profile = data / "chaos.toml"
     write_private(profile, text)
     kept = {name: v for name, v in os.environ.items() if not name.startswith("CHANDLER_")}

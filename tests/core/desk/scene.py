@@ -181,13 +181,16 @@ class Scene:
     def wait(self, ms: int) -> None:
         self.now += ms
 
-    def guard(self, pump: Any = "none", symbol: Symbol = BTC, age_ms: int = 0) -> None:
+    def guard(
+        self, pump: Any = "none", symbol: Symbol = BTC, age_ms: int = 0, *, both: bool = False
+    ) -> None:
         """The pump guard says how it is, `age_ms` ago."""
         self.pumps[symbol] = PumpState(
             symbol=symbol,
             at=self.now - age_ms,
             kind="heartbeat",
             pump=pump,
+            both=both,
             since_ms=self.now - 1_000,
             change=0.05,
         )

@@ -346,3 +346,12 @@ def test_a_refusal_changes_nothing_so_the_agent_may_trade_later():
 
 def test_a_scene_starts_at_the_day():
     assert Scene().now == START_MS
+
+
+def test_a_crash_out_of_a_pump_bars_both_sides():
+    """The guard says "up" and both: longs went through in the crash that followed a pump."""
+    scene = ready(pump=PumpConfig(mirror=True))
+    scene.guard("up", both=True)
+
+    assert said(scene) == "crash"
+    assert said(scene, "short") == "pump"

@@ -145,6 +145,9 @@ def _reduce(turn: Turn, exit_: ExitRequested, holding: Holding) -> None:
             made = whole[0] if whole else made
         else:
             made = close(turn, agent, holding, size, why, ready_ms=turn.at)
+    if made is None:
+        detail = "what it would close is nothing: less than the venue's step, or on its way already"
+        _refused(turn, turn.state(agent), exit_, "closing", detail)
     meet_now(turn, agent, made)
 
 

@@ -187,14 +187,14 @@ def guard_fresh(look: Look) -> str:
 
 def no_short_in_a_pump(look: Look) -> str:
     guard = look.seen.guard
-    if not guard_asked(look) or look.side != "short" or guard is None or guard.pump != "up":
+    if not guard_asked(look) or look.side != "short" or guard is None or not guard.blocks("short"):
         return ""
     return f"{look.signal.symbol} is pumped since {utc(guard.since_ms)} by {guard.change:.1%}"
 
 
 def no_long_in_a_crash(look: Look) -> str:
     guard = look.seen.guard
-    if not guard_asked(look) or look.side != "long" or guard is None or guard.pump != "down":
+    if not guard_asked(look) or look.side != "long" or guard is None or not guard.blocks("long"):
         return ""
     return f"{look.signal.symbol} crashes since {utc(guard.since_ms)} by {guard.change:.1%}"
 
