@@ -39,6 +39,9 @@ ELSEWHERE = {
         "tests/simulation/test_parity.py::"
         "test_killed_frozen_replaced_and_woken_workers_change_nothing"
     ),
+    "./chandler chaos --seed 1 --kills 20": (
+        "tests/simulation/test_chaos.py::test_no_order_is_lost_or_doubled_when_everything_is_killed"
+    ),
     "./chandler new engine my_dips": (
         "tests/services/test_new_engine.py::test_the_generated_test_passes_as_generated"
     ),

@@ -29,14 +29,12 @@ top = {symbols}
 
 # Engines that ask for more than is good, so that there is something to break.
 [engines.scalper]
-cooldown = 0
-long_threshold = 0.1
-short_threshold = -0.1
+cooldown = 3
+long_threshold = 0.3
+short_threshold = -0.3
 
 [engines.reverter]
-cooldown = 0
-long_threshold = 0.1
-short_threshold = -0.1
+cooldown = 6
 """
 AGENT = """
 [agents.{name}]

@@ -4,6 +4,7 @@ import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
+from chandler.core.desk.live.inputs import AccountOpened
 from chandler.core.events import Event, Signal, event_at
 from chandler.core.trading.events import ExitRequested, ExitsOut
 from chandler.streams.codec import encode
@@ -171,3 +172,19 @@ def test_an_order_by_arrival_takes_what_comes_and_reads_again_what_was_not_taken
     assert (again.low("signals", 0), order.low("tickers", 0)) == (1, 0)
     assert second is not None
     assert second.at == START_MS + MINUTE  # the clock never goes back
+
+
+def test_what_the_venue_says_does_not_wait_behind_what_lies_in_the_topics():
+    """After a restart thousands of old signals were refused one after the other for want of an
+    account, and that it had been opened stood behind all of them."""
+    order = Arrived({"tickers": (0,), "signals": (0,)})
+    for number in range(3):
+        order.feed(record("tickers", number, ticker("A", number)))
+    opened = AccountOpened(account="demo", at=1)
+    order.local(opened)
+
+    first = order.take()
+
+    assert first is not None
+    assert first.taken.event == opened
+    assert [turn.taken.offset for turn in iter(order.take, None)] == [0, 1, 2]

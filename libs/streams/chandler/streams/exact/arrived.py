@@ -1,4 +1,7 @@
-"""Fetched records in the order in which they arrived, and what came by no topic at all."""
+"""Fetched records in the order in which they arrived, and what came by no topic at all.
+
+The venue's inputs go first: what lies in the topics may have waited for long, after a restart.
+"""
 
 from collections import deque
 from collections.abc import Callable, Collection, Mapping
@@ -29,6 +32,7 @@ class Arrived:
         self._parts = parts
         self._past = past
         self._queue: deque[Taken] = deque()
+        self._local: deque[Taken] = deque()
         self._newest: dict[str, int] = {}
         self.dropped = 0
         kept = kept or OrderKept()
@@ -59,12 +63,12 @@ class Arrived:
 
     def local(self, event: msgspec.Struct) -> None:
         """An input that comes by no topic: the venue's."""
-        self._queue.append(Taken("", -1, -1, 0, cast(Event, event), -1, "", b""))
+        self._local.append(Taken("", -1, -1, 0, cast(Event, event), -1, "", b""))
 
     def take(self) -> Next | None:
-        if not self._queue:
+        if not self._queue and not self._local:
             return None
-        taken = self._queue.popleft()
+        taken = (self._local or self._queue).popleft()
         if taken.topic not in UNTIMED:
             self.clock = max(self.clock, taken.at)
         return Next(taken, self.clock, False)
@@ -111,6 +115,7 @@ class Arrived:
 
     def clear(self) -> None:
         self._queue.clear()
+        self._local.clear()
         self._newest.clear()
         self._positions = Positions(self._parts, self.kept())
 

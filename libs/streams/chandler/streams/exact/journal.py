@@ -12,7 +12,7 @@ from aiokafka import AIOKafkaProducer
 
 from chandler.core.events import DeadLetter
 from chandler.core.stage import Output
-from chandler.core.trading.events import DeskTaken, OrdersOut, Seen
+from chandler.core.trading.events import DeskTaken, OrderRequested, OrdersOut, Seen
 from chandler.core.watermarks.seen import MarketKept
 from chandler.streams.clients import topic_name
 from chandler.streams.codec import encode
@@ -130,6 +130,11 @@ class Batch(Generic[S]):
     def is_urgent(self) -> bool:
         """Whether something has to go out now."""
         return bool(self.records or self.letters)
+
+    @property
+    def asks(self) -> bool:
+        """Whether the venue is to be asked for something once it stands in the topics."""
+        return any(isinstance(output.event, OrderRequested) for output, _ in self.outputs)
 
 
 class Journal:

@@ -214,7 +214,7 @@ class Taker(Generic[S]):
             if turn is None:
                 break
             await self._take(turn)
-            if self._effects is not None and self.batch.is_urgent:
+            if self._effects is not None and self.batch.asks:
                 return  # an intent is sent before anything else is decided
         self._close_windows()
 
