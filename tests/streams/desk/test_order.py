@@ -180,11 +180,10 @@ def test_what_the_venue_says_does_not_wait_behind_what_lies_in_the_topics():
     order = Arrived({"tickers": (0,), "signals": (0,)})
     for number in range(3):
         order.feed(record("tickers", number, ticker("A", number)))
-    opened = AccountOpened(account="demo", at=1)
-    order.local(opened)
+    order.local(AccountOpened(account="demo", at=1))
 
     first = order.take()
 
     assert first is not None
-    assert first.taken.event == opened
+    assert first.taken.topic == ""
     assert [turn.taken.offset for turn in iter(order.take, None)] == [0, 1, 2]
