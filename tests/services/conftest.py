@@ -1,5 +1,6 @@
 """Fixtures: the same ledger on SQLite and on PostgreSQL; the desk's topics and its commands."""
 
+import os
 from collections.abc import AsyncIterator, Iterator
 from functools import partial
 from pathlib import Path
@@ -13,6 +14,18 @@ from tests import story
 from tests.conftest import Topics as Create
 from tests.services.desking import CONFIG, PARTITIONS, Run, ran
 from tests.services.postgres import Postgres, running
+
+
+@pytest.fixture(autouse=True)
+def _own_environment() -> Iterator[None]:
+    """A command that is run in this process may set variables for services: for this test only.
+
+    `up --profile dmo` left its profile behind, and no other command worked in the tests after it.
+    """
+    before = dict(os.environ)
+    yield
+    os.environ.clear()
+    os.environ.update(before)
 
 
 @pytest.fixture(scope="session")

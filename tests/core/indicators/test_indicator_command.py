@@ -103,7 +103,7 @@ def test_a_wrong_file_is_answered_in_one_line(
     status, out, err = run("rsi", written(tmp_path, header, [line]))
 
     assert (status, out, len(err)) == (2, [], 1)
-    assert err[0].startswith("error: ")
+    assert err[0].startswith("chandler: ")
     assert error in err[0]
 
 
