@@ -13,14 +13,14 @@ import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from chandler.replay.reckoning import Reckoning
-from chandler.streams.admin import create_topics
-from chandler.streams.embedded import lease
 from chandler.streams.points import POINTS
 from chandler.streams.settings import Installation
 from services.cli.chaos import place
-from services.cli.chaos.drill import Drill
+from services.cli.chaos.drill import Drill, kafka
 from services.cli.chaos.plan import plan
 from services.cli.chaos.verdict import reckoning
+from services.cli.chaos.zombie import FROZEN_S, TARGETS, freeze_all, wanted
+from services.cli.chaos.zombie import show as show_woken
 from services.loading import configuration
 from services.profile import Profile
 
@@ -47,19 +47,30 @@ def chaos(
     speed: Annotated[float, typer.Option(help="recorded seconds per second")] = SPEED,
     symbols: Annotated[int, typer.Option(help="of the simulator")] = SYMBOLS,
     data: Annotated[Path | None, typer.Option(help="an empty folder; none: a passing one")] = None,
+    zombie: Annotated[bool, typer.Option("--zombie", help="freezes and wakes, no kills")] = False,
+    target: Annotated[list[str] | None, typer.Option(help="of --zombie: all")] = None,
+    frozen_s: Annotated[list[float] | None, typer.Option(help="of --zombie: 5, 60")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="for programs")] = False,
 ) -> int:
     """Runs a system of its own, kills it again and again; status 1 if an order is lost or doubled.
 
-    Orders go to the simulator, which counts what it receives.
+    Orders go to the simulator, which counts what it receives. With --zombie processes are frozen
+    and replaced instead, and let go on afterwards: nothing may be there twice.
     """
+    freezes = wanted(target or TARGETS, frozen_s or FROZEN_S)
     folder = data or Path(tempfile.mkdtemp(prefix="chandler-chaos-"))
-    typer.echo(f"seed={seed} kills={kills} data={folder}", err=True)
+    struck = f"zombie={','.join(target or TARGETS)}" if zombie else f"kills={kills}"
+    typer.echo(f"seed={seed} {struck} data={folder}", err=True)
     installation, environ = place.make(folder, seed=seed, speed=speed, symbols=symbols)
     profile = configuration(installation, environ).profile
-    outcome = asyncio.run(_run(installation, profile, environ, seed, kills))
-    well = outcome.reckoning.well and not outcome.missed
-    _print(outcome, as_json=as_json)
+    if zombie:
+        woken = asyncio.run(freeze_all(installation, profile, environ, freezes, seed))
+        show_woken(woken, as_json=as_json)
+        well = woken.well
+    else:
+        outcome = asyncio.run(_run(installation, profile, environ, seed, kills))
+        well = outcome.reckoning.well and not outcome.missed
+        _print(outcome, as_json=as_json)
     if data is None and well:
         shutil.rmtree(folder, ignore_errors=True)
     elif not well:
@@ -78,11 +89,7 @@ async def _run(
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
     progress = Progress(*columns, TimeElapsedColumn(), disable=not sys.stderr.isatty())
     progress.console.stderr = True
-    held = lease(installation, say)
-    await asyncio.to_thread(held.__enter__)
-    try:
-        kafka = profile.kafka
-        await create_topics(installation, kafka.symbol_partitions, kafka.replication)
+    async with kafka(installation, profile, say):
         drill = Drill(installation, profile, environ, say)
         strikes = plan(seed, kills, POINTS)
         with progress:
@@ -98,8 +105,6 @@ async def _run(
                 found = await reckoning(installation, profile, drill, unresolved)
             finally:
                 await drill.stop()
-    finally:
-        await asyncio.to_thread(held.__exit__, None, None, None)
     return Outcome(found, drill.points, drill.kills, time.monotonic() - began)
 
 

@@ -6,7 +6,7 @@ import os
 import re
 import signal
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Any, Literal
 
 import msgspec
@@ -14,6 +14,7 @@ import msgspec
 from chandler.core.hashing import digest
 from chandler.core.trading.events import Command
 from chandler.streams import embedded
+from chandler.streams.admin import create_topics
 from chandler.streams.points import VARIABLE
 from chandler.streams.settings import PORT_SIMULATOR, Installation
 from chandler.streams.telemetry.health import ask
@@ -39,34 +40,52 @@ class DrillError(Exception):
     """The run can't go on: one line."""
 
 
+@contextlib.asynccontextmanager
+async def kafka(installation: Installation, profile: Profile, say: Say) -> AsyncIterator[None]:
+    """The embedded Kafka with its topics, for as long as the run takes."""
+    held = embedded.lease(installation, say)
+    await asyncio.to_thread(held.__enter__)
+    try:
+        settings = profile.kafka
+        await create_topics(installation, settings.symbol_partitions, settings.replication)
+        yield
+    finally:
+        await asyncio.to_thread(held.__exit__, None, None, None)
+
+
 class Drill:
     """`run` once, inside the lease of an embedded Kafka with its topics."""
 
     def __init__(
-        self, installation: Installation, profile: Profile, environ: Mapping[str, str], say: Say
+        self,
+        installation: Installation,
+        profile: Profile,
+        environ: Mapping[str, str],
+        say: Say,
+        restart_s: float = 0.0,
     ) -> None:
         self.installation = installation
         self.say = say
         self.kills: dict[str, int] = {}
         self.points: set[str] = set()  # that ended the executor
-        self._armed = ""
+        self.armed = ""  # the point with which the executor's next life begins
         self._fell = asyncio.Event()
-        self._children = Supervisor(
+        self.children = Supervisor(
             installation,
             workers_of(profile),
             environ,
             lambda worker, line: None,
             self._changed,
             command=self._command,
-            restart_s=0.0,
+            restart_s=restart_s,
         )
         self._watching: asyncio.Task[None] | None = None
 
     def _command(self, worker: Worker) -> list[str]:
         """An armed executor begins its life with the point at which it ends."""
         command = service_command(worker)
-        if worker.service == "executor" and self._armed:
-            return ["/usr/bin/env", f"{VARIABLE}={self._armed}", *command]
+        if worker.service == "executor" and self.armed:
+            return ["/usr/bin/env", f"{VARIABLE}={self.armed}", *command]
         return command
 
     def _changed(self, child: Child, text: str) -> None:
@@ -79,9 +98,9 @@ class Drill:
 
     async def start(self) -> None:
         """Returns when all services are ready and the first order was requested."""
-        await self._children.start()
-        self._watching = asyncio.create_task(self._children.watch())
-        await self._until(lambda: self._children.all_ready, READY_S_MAX, "all services ready")
+        await self.children.start()
+        self._watching = asyncio.create_task(self.children.watch())
+        await self.until(lambda: self.children.all_ready, READY_S_MAX, "all services ready")
         began = time.monotonic()
         while not any(state.intents for state in await agent_states(self.installation)):
             if time.monotonic() - began > TRADES_S_MAX:
@@ -110,7 +129,7 @@ class Drill:
             self._kill(strike.target)
 
     def _kill(self, name: str, number: int = signal.SIGKILL) -> int | None:
-        pid = self._children.child(name).pid
+        pid = self.children.child(name).pid
         if pid is not None:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, number)
@@ -119,9 +138,9 @@ class Drill:
     async def _arm(self, point: str) -> None:
         """Ends the executor; its successor ends itself at the point, and the next is unarmed."""
         for _ in range(2):
-            self._armed = point
-            await self._fall()
-            self._armed = ""
+            self.armed = point
+            await self.fall()
+            self.armed = ""
             self._fell.clear()
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._fell.wait(), POINT_S_MAX)
@@ -130,15 +149,15 @@ class Drill:
                 return
             point = f"{point.partition(':')[0]}:1"
         self.say(f"the executor did not come to {point} within {2 * POINT_S_MAX:g} s")
-        await self._fall()
+        await self.fall()
 
-    async def _fall(self) -> None:
+    async def fall(self) -> None:
         """kill -9 for the executor, whoever of its lives it is."""
         self._fell.clear()
-        await self._until(lambda: self._kill("executor") is not None, READY_S_MAX, "an executor")
+        await self.until(lambda: self._kill("executor") is not None, READY_S_MAX, "an executor")
         await self._fell.wait()
-        await self._until(
-            lambda: self._children.child("executor").pid is not None, READY_S_MAX, "its successor"
+        await self.until(
+            lambda: self.children.child("executor").pid is not None, READY_S_MAX, "its successor"
         )
 
     async def _kafka_back(self) -> None:
@@ -162,7 +181,7 @@ class Drill:
 
     async def settle(self) -> int:
         """No new entries, and everything closed; how many intents and positions stay open."""
-        await self._until(lambda: self._children.all_ready, READY_S_MAX, "all services back")
+        await self.until(lambda: self.children.all_ready, READY_S_MAX, "all services back")
         await self._command_all("trading", on=False)
         began = time.monotonic()
         asked = -CLOSE_AGAIN_S
@@ -191,13 +210,13 @@ class Drill:
         """Ends all services."""
         if self._watching is not None:
             self._watching.cancel()
-        await self._children.stop()
+        await self.children.stop()
 
-    async def _until(self, holds: Callable[[], bool], within_s: float, what: str) -> None:
+    async def until(self, holds: Callable[[], bool], within_s: float, what: str) -> None:
         deadline = time.monotonic() + within_s
         while not holds():
             if time.monotonic() > deadline:
-                late = [c.worker.name for c in self._children.children if not c.ready]
+                late = [c.worker.name for c in self.children.children if not c.ready]
                 raise DrillError(
                     f"{what}: not within {within_s:g} s, waiting for {', '.join(late)}"
                 )

@@ -1,5 +1,8 @@
 """What the venue knows and what the topics say, read after a chaos run and compared."""
 
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
 from decimal import Decimal
 from typing import Any, Protocol
 
@@ -8,6 +11,9 @@ from chandler.replay.reckoning import Reckoning, VenueTruth, reckon
 from chandler.streams.reader import read_topics
 from chandler.streams.settings import Installation
 from services.profile import Profile
+
+RECONCILES = 1.5  # times the pace at which the executor reads the venue's books
+AGAIN_S = 3.0
 
 
 class Venue(Protocol):
@@ -19,7 +25,31 @@ class Venue(Protocol):
 async def reckoning(
     installation: Installation, profile: Profile, venue: Venue, unresolved: int
 ) -> Reckoning:
-    """The truth of every account on the simulator against topic `orders`."""
+    """The truth of every account on the simulator against topic `orders`.
+
+    Funding is asked for at a pace: what the wallets differ by may stand in our books a while later.
+    """
+    return await even(
+        lambda: _compared(installation, profile, venue, unresolved),
+        within_s=RECONCILES * profile.desk.reconcile_s,
+    )
+
+
+async def even(
+    compare: Callable[[], Awaitable[Reckoning]], *, within_s: float, again_s: float = AGAIN_S
+) -> Reckoning:
+    """Compares until wallets and books are the same; the last comparison after `within_s`."""
+    deadline = time.monotonic() + within_s
+    found = await compare()
+    while found.difference and time.monotonic() < deadline:
+        await asyncio.sleep(again_s)
+        found = await compare()
+    return found
+
+
+async def _compared(
+    installation: Installation, profile: Profile, venue: Venue, unresolved: int
+) -> Reckoning:
     accounts = sorted(name for name, account in profile.accounts.items() if account.on_simulator)
     truth = await truth_of(venue, accounts)
     orders: list[Event] = [

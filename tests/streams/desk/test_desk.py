@@ -8,6 +8,7 @@ import pytest
 
 from chandler.core.events import Event
 from chandler.core.trading.events import DeskTaken, OrderFilled, OrdersOut, Refusal
+from chandler.streams.exact import taker
 from chandler.streams.points import POINTS
 from chandler.streams.settings import Installation
 from tests.streams.desk.cluster import (
@@ -171,6 +172,20 @@ async def test_a_command_takes_its_place_on_arrival_and_one_from_far_ahead_at_on
     assert ids(found).index("me-AUSDT-20") > ids(found).index("DUSDT@20")
     assert ids(found).index("me-AUSDT-20") < ids(found).index("AUSDT@30")
     assert told.lates == ["signals.external"]
+
+
+async def test_what_is_left_when_the_time_of_a_turn_is_over_is_taken_without_being_woken(
+    cluster, monkeypatch
+):
+    monkeypatch.setattr(taker, "FOLD_S_MAX", 1e-6)  # one take in a turn
+    last = signal("AUSDT", 0, source="last")
+    async with desk_running(cluster):
+        await begun(cluster)
+        quiet = [("instruments", instrument(f"{number}USDT")) for number in range(100)]
+        await publish_events(cluster, [*quiet, ("signals.external", last)])
+        found = await journal_when(cluster, 1)
+
+    assert ids(found) == [last.id]
 
 
 DESK_POINTS = [

@@ -276,12 +276,15 @@ class _Desk(Generic[S]):
         """Takes and commits until the stop; what was taken by then is committed."""
         while True:
             self.wake.clear()
-            await taker.fill()
+            more = await taker.fill()
             if taker.due_in() == 0.0:
                 await self._commit(taker, journal, partitions)
                 continue
             if self.stop.is_set():
                 return
+            if more:  # nobody wakes us for what is here already
+                await asyncio.sleep(0)
+                continue
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self.wake.wait(), taker.wait_s())
 

@@ -203,20 +203,23 @@ class Taker(Generic[S]):
             return False
         return isinstance(self.order, Arrived) or self.order.begin()
 
-    async def fill(self) -> None:
-        """Takes what may be taken now into the batch."""
+    async def fill(self) -> bool:
+        """Takes what may be taken now into the batch; whether there may be more."""
         if not self.is_ready():
-            return
+            return False
         until = time.perf_counter() + FOLD_S_MAX
+        more = True
         while self.batch.takes < BATCH_MAX and time.perf_counter() < until:
             self._drain()
             turn = self.order.take()
+            more = turn is not None
             if turn is None:
                 break
             await self._take(turn)
             if self._effects is not None and self.batch.asks:
-                return  # an intent is sent before anything else is decided
+                return True  # an intent is sent before anything else is decided
         self._close_windows()
+        return more
 
     def _drain(self) -> None:
         """Takes the venue's inputs in, once there is an event time to place them at."""
