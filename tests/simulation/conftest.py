@@ -1,7 +1,7 @@
 """One session of a whole Chandler, shared by all tests that only look at what it left."""
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from operator import itemgetter
 
 import pytest
@@ -39,10 +39,21 @@ def session(tmp_path_factory: pytest.TempPathFactory, is_long: bool) -> Iterator
 
 @pytest.fixture(scope="session")
 def recorded(session: Session) -> list[Candle]:
-    """Its candles, as the topics hold them, in the order in which ingest published them."""
+    """What engines read, as the topics hold it, in the order in which ingest published it."""
+    return read_candles(session, CANDLES)
+
+
+@pytest.fixture(scope="session")
+def minutes(session: Session) -> list[Candle]:
+    """Its candles of one minute, which the pump guard reads."""
+    return read_candles(session, ("candles.1m",))
+
+
+def read_candles(session: Session, topics: Sequence[str]) -> list[Candle]:
+    """Candles of these topics in the order in which ingest published them."""
 
     async def read() -> list[Record]:
-        return [record async for record in read_topics(session.system.installation, CANDLES)]
+        return [record async for record in read_topics(session.system.installation, topics)]
 
     candles = []
     for record in asyncio.run(read()):

@@ -47,12 +47,13 @@ def test_every_candle_is_sealed_once_in_order_without_a_gap(
 
 
 def test_the_slots_that_are_missing_are_those_that_the_venue_lacks(
-    session: Session, recorded: list[Candle]
+    session: Session, recorded: list[Candle], minutes: list[Candle]
 ) -> None:
-    lacked, missing = injected(recorded), found_missing(recorded)
+    candles = [*recorded, *minutes]
+    lacked, missing = injected(candles), found_missing(candles)
 
     assert missing == lacked
-    assert missing
+    assert {granularity for _, granularity, _ in missing} == {"1m", "5m"}
     assert session.audits["candles"]["missing_at_venue"] <= len(missing)
 
 
@@ -129,15 +130,14 @@ def found_missing(recorded: list[Candle]) -> set[tuple[str, str, int]]:
 
 
 def injected(recorded: list[Candle]) -> set[tuple[str, str, int]]:
-    """What the seed takes away between each symbol's first and newest 5m slot."""
-    opens: dict[str, list[int]] = {}
+    """What the seed takes away between each symbol's first and newest slot: 5m and its minutes."""
+    opens: dict[tuple[str, str], list[int]] = {}
     for candle in recorded:
-        if candle.granularity == "5m":
-            opens.setdefault(candle.symbol, []).append(candle.open_ms)
-            step = interval_ms(candle.granularity)
+        if candle.granularity in ("1m", "5m"):
+            opens.setdefault((candle.symbol, candle.granularity), []).append(candle.open_ms)
     return {
-        (symbol, "5m", slot)
-        for symbol, slots in opens.items()
-        for slot in range(min(slots), max(slots) + step, step)
-        if is_missing(SEED, symbol, slot, MISSING)
+        (symbol, granularity, slot)
+        for (symbol, granularity), slots in opens.items()
+        for slot in range(min(slots), max(slots) + 1, interval_ms(granularity))
+        if is_missing(SEED, symbol, slot - slot % interval_ms("5m"), MISSING)
     }

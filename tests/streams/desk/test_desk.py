@@ -182,7 +182,8 @@ async def test_what_is_left_when_the_time_of_a_turn_is_over_is_taken_without_bei
     async with desk_running(cluster):
         await begun(cluster)
         quiet = [("instruments", instrument(f"{number}USDT")) for number in range(100)]
-        await publish_events(cluster, [*quiet, ("signals.external", last)])
+        out = [tickers_out(5), *exits_out(5)]
+        await publish_events(cluster, [*out, *quiet, ("signals.external", last)])
         found = await journal_when(cluster, 1)
 
     assert ids(found) == [last.id]
