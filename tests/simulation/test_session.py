@@ -11,9 +11,9 @@ from collections import Counter
 import pytest
 
 from chandler.core.events import Candle, CandleMissing, Signal
-from chandler.core.granularity import interval_ms
+from chandler.core.granularity import Granularity, interval_ms
 from chandler.exchanges.simulator.faults import is_missing
-from chandler.exchanges.simulator.recording import SHIPPED
+from chandler.exchanges.simulator.recording import SHIPPED, SLOT_MS
 from chandler.streams.reader import read_topics
 from tests.simulation.session import CANDLES_MIN, FLAGS, MISSING, SEED, Session
 from tests.simulation.system import END_S_MAX, System, interrupt, until
@@ -131,7 +131,7 @@ def found_missing(recorded: list[Candle]) -> set[tuple[str, str, int]]:
 
 def injected(recorded: list[Candle]) -> set[tuple[str, str, int]]:
     """What the seed takes away between each symbol's first and newest slot: 5m and its minutes."""
-    opens: dict[tuple[str, str], list[int]] = {}
+    opens: dict[tuple[str, Granularity], list[int]] = {}
     for candle in recorded:
         if candle.granularity in ("1m", "5m"):
             opens.setdefault((candle.symbol, candle.granularity), []).append(candle.open_ms)
@@ -139,5 +139,5 @@ def injected(recorded: list[Candle]) -> set[tuple[str, str, int]]:
         (symbol, granularity, slot)
         for (symbol, granularity), slots in opens.items()
         for slot in range(min(slots), max(slots) + 1, interval_ms(granularity))
-        if is_missing(SEED, symbol, slot - slot % interval_ms("5m"), MISSING)
+        if is_missing(SEED, symbol, slot - slot % SLOT_MS, MISSING)
     }
