@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Mapping
 
 from chandler.core.desk.config import Desk
 from chandler.core.desk.live.inputs import AccountLost, AccountOpened, Reconciled
-from chandler.core.desk.state import AgentState, pending
+from chandler.core.desk.state import AgentState
 from chandler.core.granularity import HOUR_MS, MINUTE_MS
 from chandler.core.trading.broker import AccountError, Broker, BrokerError
 from chandler.streams.exact import Inbox
@@ -21,19 +21,13 @@ TRIES_MAX = 5  # for books that nothing was filled beside
 AGAIN_S = 5.0  # after a question that was not answered
 
 
-def filled_since(states: Mapping[str, AgentState], at: int) -> int:
-    """The venue's time after which a fill may have been missed, ms; `at`: the shard's clock.
+def known_ms(states: Mapping[str, AgentState], at: int) -> int:
+    """Up to when all fills and funding of the account were taken in; `at`: the shard's clock.
 
-    The clock goes on with the market also in a life that ends before it has asked for fills. So it
-    counts from the last known fill of whatever is open, and from each intent without an end.
+    The clock goes on with the market, also in a life that ends before it has asked the venue.
     """
-    open_ms = [
-        holding.position.changed_ms
-        for state in states.values()
-        for holding in state.holdings.values()
-    ]
-    asked_ms = [each.request.at for state in states.values() for each in pending(state)]
-    return min([*open_ms, *asked_ms, at])
+    known = max((state.known_ms for state in states.values()), default=-1)
+    return at if known < 0 else min(known, at)
 
 
 class Books:
@@ -51,18 +45,26 @@ class Books:
         self._inbox = inbox
         self._reconcile_s = reconcile_s
         self._log = log
-        self._since: int | None = None  # venue's time from which fills are asked for
+        self._clock = -1  # the shard's
+        self._known_ms: int | None = None  # all fills and funding up to it were handed over
         self._overlap_ms = OVERLAP_MS
-        self._known: set[str] = set()  # fills that were handed over already
+        self._handed: set[str] = set()  # fills that were handed over already
         self._asked = asyncio.Event()
         self._is_lost = False  # the venue says that the account can't be traded with
 
-    def begin(self, states: Mapping[str, AgentState], at: int, pace: float) -> None:
+    def restored(self, states: Mapping[str, AgentState], at: int, pace: float) -> None:
+        """The shard starts anew: what it was handed over and did not commit is asked for again."""
+        self._known_ms = None
+        self._handed.clear()
+        self.advance(states, at, pace)
+
+    def advance(self, states: Mapping[str, AgentState], at: int, pace: float) -> None:
         """The shard has come to `at`: what was filled before it knew of anything is not ours."""
-        if self._since is None and at >= 0:
+        self._clock = at
+        if self._known_ms is None and at >= 0:
             self._overlap_ms = min(OVERLAP_MS_MAX, round(OVERLAP_MS * max(1.0, pace)))
             reach_ms = round(REACH_MS * max(1.0, pace))
-            self._since = max(filled_since(states, at), at - reach_ms) - self._overlap_ms
+            self._known_ms = max(known_ms(states, at), at - reach_ms)
             self._asked.set()
 
     def ask_now(self) -> None:
@@ -76,8 +78,8 @@ class Books:
             self._asked.clear()
             try:
                 await skew()
-                if self._since is not None:
-                    await self._reconcile(broker, self._since)
+                if self._known_ms is not None:
+                    await self._reconcile(broker, self._known_ms - self._overlap_ms)
             except BrokerError as error:
                 wait_s = AGAIN_S
                 self._failed(error)
@@ -100,6 +102,7 @@ class Books:
 
     async def _reconcile(self, broker: Broker, since: int) -> None:
         """Fills first; then the books, and again while fills come in beside them."""
+        clock = self._clock
         await self._take_fills(broker, since)
         for _ in range(TRIES_MAX):
             positions = await broker.positions()
@@ -117,17 +120,17 @@ class Books:
                 positions=positions,
                 orders=orders,
                 balance=balance,
+                known_ms=clock,
                 at=balance.at,
             )
         )
+        self._known_ms = clock
 
     async def _take_fills(self, broker: Broker, since: int) -> int:
         """Hands over the fills since then; how many were not handed over before."""
         fills = await broker.fills_since(since)
-        new = [fill for fill in fills if f"{fill.venue_id}/{fill.trade}" not in self._known]
+        new = [fill for fill in fills if f"{fill.venue_id}/{fill.trade}" not in self._handed]
         for fill in new:
             self._inbox.put(fill)
-        self._known = {f"{fill.venue_id}/{fill.trade}" for fill in fills}
-        if fills:
-            self._since = max(since, fills[-1].at - self._overlap_ms)
+        self._handed = {f"{fill.venue_id}/{fill.trade}" for fill in fills}
         return len(new)

@@ -84,7 +84,7 @@ class Venue:
         """Intents that nobody answered for: they are never sent again, only looked up."""
         self._states = states
         self._at = max(self._at, clock)
-        self._books.begin(states, self._at, self._desk.pace)
+        self._books.restored(states, self._at, self._desk.pace)
         self._stops.see(states)
         for state in states.values():
             for intent in pending(state):
@@ -119,7 +119,7 @@ class Venue:
         """Adds the venue's wall clock, and a quote of each order that may be made."""
         if at > self._at:
             self._at = at
-            self._books.begin(states, at, self._desk.pace)
+            self._books.advance(states, at, self._desk.pace)
         quotes: dict[str, Quote] = {}
         if isinstance(event, Signal | ExitRequested | Command) and self._is_open.is_set():
             wall = msgspec.structs.replace(seen, wall_ms=self._now_ms())

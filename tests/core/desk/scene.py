@@ -167,14 +167,12 @@ class Scene:
             again = msgspec.json.decode(msgspec.json.encode(state), type=AgentState)
             assert again == state
             self.states[agent] = again
-        if taken.outputs:
+        if taken.outputs or taken.states:
             made = record(
                 self.desk, taken, event, seen, at=self.now, seq=seq, code="code", late=late
             )
             read = msgspec.json.decode(msgspec.json.encode(made), type=DeskTaken)
             self.records.append(read)
-        else:
-            assert not taken.states
         self.said += [output.event for output in taken.outputs]
         return taken.outputs
 

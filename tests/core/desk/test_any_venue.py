@@ -100,6 +100,7 @@ class Venue:
     def told(self, scene: Live) -> Reconciled:
         return Reconciled(
             account="main",
+            known_ms=scene.now,
             positions=[
                 VenuePosition(
                     symbol=symbol,

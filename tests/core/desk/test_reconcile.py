@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from chandler.core.desk.journal import recheck
-from chandler.core.desk.live.inputs import Reconciled
+from chandler.core.desk.live.inputs import AccountLost, AccountOpened, Reconciled
 from chandler.core.trading.broker import VenueBalance, VenueOrder, VenuePosition
 from chandler.core.trading.events import Answer, NoticeAsked, OrderFilled
 from tests.core.desk.account import Live
@@ -35,6 +35,7 @@ def look(scene: Live, *positions: VenuePosition, wallet: Any = None, orders: Any
     return scene.take(
         Reconciled(
             account="main",
+            known_ms=scene.now,
             positions=list(positions),
             orders=list(orders),
             balance=VenueBalance(wallet=amount, available=amount, equity=amount, at=scene.now),
@@ -50,6 +51,29 @@ def test_the_first_look_says_what_of_the_wallet_is_nobodys():
 
     assert "500" in only(told, NoticeAsked).text
     assert look(scene) == []
+
+
+def test_up_to_when_the_venue_is_known_is_kept_and_journalled_although_nothing_is_said():
+    scene = Live()
+    look(scene)
+    records = len(scene.records)
+    scene.wait(60_000)
+
+    assert look(scene) == []
+
+    assert scene.states["anna"].known_ms == scene.now
+    assert [each.kind for each in scene.records[records:]] == ["Reconciled"]
+
+
+def test_what_was_before_an_account_was_opened_for_the_first_time_is_not_asked_for():
+    scene = Live()
+    opened_ms = scene.now
+    scene.wait(60_000)
+
+    scene.take(AccountLost(account="main", reason="keys", at=scene.now))
+    scene.take(AccountOpened(account="main", at=scene.now))
+
+    assert scene.states["anna"].known_ms == opened_ms
 
 
 def test_books_that_agree_say_nothing():

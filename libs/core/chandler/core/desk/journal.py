@@ -87,8 +87,10 @@ def record(
     code: str,
     late: bool = False,
 ) -> DeskTaken:
-    """The journal's record of a take that had outputs."""
-    assert taken.outputs, f"{type(event).__name__} at {at} had no effect: nothing to record"
+    """The journal's record of a take that had outputs, or changed a state."""
+    assert taken.outputs or taken.states, (
+        f"{type(event).__name__} at {at} had no effect: nothing to record"
+    )
     return DeskTaken(
         shard=desk.shard,
         seq=seq,

@@ -93,6 +93,7 @@ class AgentState(msgspec.Struct, frozen=True, kw_only=True):
     paper: PaperAccount | None = None
     fault: str = ""  # why the account can't be used
     blocked: Block | None = None
+    known_ms: int = -1  # live: the venue's fills and funding up to it were taken in; event time
     wallet_free: Decimal | None = None  # live: what of the wallet is no agent's balance
     foreign: dict[Symbol, Decimal] = {}  # live: accepted as not ours, signed
     stops: dict[Symbol, VenueStop] = {}  # live: that the venue holds

@@ -44,14 +44,15 @@ class Turn:
         self.seq = seq
         self.outputs: list[Output] = []
         self.changed: dict[str, AgentState] = {}
+        self.kept = False  # what changed is to be kept though nothing is said
         self._states = states
         for name, agent in desk.agents.items():
             if name not in states:
                 self._start(agent)
 
     def taken(self) -> Taken:
-        """The result; nothing said means that nothing changed."""
-        if not self.outputs:
+        """The result; nothing said or kept means that nothing changed."""
+        if not (self.outputs or self.kept):
             return Taken({}, ())
         return Taken(self.changed, tuple(self.outputs))
 

@@ -44,7 +44,7 @@ class Decided(Protocol[S_co]):
 
 
 class Fold(Protocol[S]):
-    """The desk's fold over one shard. A take without outputs leaves all states as they were."""
+    """The desk's fold over one shard. A take without outputs and states has no effect."""
 
     @property
     def state_type(self) -> type[S]: ...

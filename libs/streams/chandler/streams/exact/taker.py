@@ -255,7 +255,7 @@ class Taker(Generic[S]):
         seq = self.seq + 1
         late = turn is not None and turn.late
         decided = self._fold.take(self.states, event, seen, at=at, seq=seq, late=late)
-        if not decided.outputs and turn is not None:
+        if not (decided.outputs or decided.states) and turn is not None:
             return
         self.seq = seq
         self.states.update(decided.states)

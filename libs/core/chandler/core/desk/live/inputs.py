@@ -78,12 +78,13 @@ class StopGone(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 
 
 class Reconciled(msgspec.Struct, frozen=True, kw_only=True, tag=True):
-    """The account as the venue tells it, after all of its fills were taken in."""
+    """The account as the venue tells it, after all of its fills and funding were taken in."""
 
     account: str
     positions: list[VenuePosition]
     orders: list[VenueOrder]  # open ones
     balance: VenueBalance
+    known_ms: int  # where the shard's clock stood when they were asked for
     at: int
 
 

@@ -35,6 +35,9 @@ def on_reconciled(turn: Turn, told: Reconciled) -> None:
     """Compares, blocks the agents whose books differ, and frees those whose books agree again."""
     if told.account != turn.desk.account:
         return
+    for state in turn.states():
+        turn.put(replace(state, known_ms=max(state.known_ms, told.known_ms)))
+    turn.kept = True
     _keep_wallet(turn, told)
     books = _compared(turn, told)
     for state in turn.states():

@@ -5,7 +5,7 @@ from msgspec.structs import replace
 from chandler.core.desk.closing import Why, close
 from chandler.core.desk.live.inputs import AccountLost, AccountOpened, NotFound, Sent
 from chandler.core.desk.requests import unclosed
-from chandler.core.desk.state import Intent, closable
+from chandler.core.desk.state import AgentState, Intent, closable
 from chandler.core.desk.turn import Turn
 from chandler.core.trading.broker import VALID_MS, Accepted, Refused, Unknown, VenueOrder
 from chandler.core.trading.events import (
@@ -31,9 +31,14 @@ def on_account(turn: Turn, told: AccountOpened | AccountLost) -> None:
     for state in turn.states():
         if told.account != turn.desk.account or state.fault == fault:
             continue
-        turn.put(replace(state, fault=fault))
+        turn.put(replace(state, fault=fault, known_ms=_from(turn, state, fault)))
         level = "alarm" if fault else "info"
         turn.notice(level, state.agent, text, told.account, str(told.at), fault)
+
+
+def _from(turn: Turn, state: AgentState, fault: str) -> int:
+    """What was filled before an account is opened for the first time is none of ours."""
+    return turn.at if state.known_ms < 0 and not fault else state.known_ms
 
 
 def find(turn: Turn, order: str, venue_id: str = "") -> Intent | None:
