@@ -10,9 +10,9 @@ from chandler.core.desk.config import Desk
 from chandler.streams.exact import HealthSink, Shard, run_desk
 from chandler.streams.telemetry.parts import Part, Parts
 from chandler.streams.writing.configs import record_configs
+from services.brokers import broker_of
 from services.declaration import Context, Service
 from services.desks import desks
-from services.executor.edge import broker_of
 from services.executor.figures import METRICS, DeskFold, Figures
 from services.executor.venue import Venue
 from services.layers import ConfigurationError

@@ -14,7 +14,7 @@ WEIGHTS: dict[Target, int] = {
     "kafka": 4,
     "connection": 16,
 }
-PAUSE_S = (0.2, 1.6)  # between two strikes
+PAUSE_S = (0.2, 4.0)  # between two strikes
 POINT_PASSES_MAX = 3  # a point ends the executor at its first, second or third pass
 
 

@@ -1,6 +1,11 @@
-"""`desk check`: what fills, fees and funding come to, against every balance and position told."""
+"""`desk check`: what fills, fees and funding come to, against every balance and position told.
+
+What trades at a venue is compared with the venue's own wallet and positions, too.
+"""
 
 import asyncio
+from collections.abc import Sequence
+from decimal import Decimal
 from typing import Annotated
 
 import msgspec
@@ -10,12 +15,19 @@ from rich.table import Table
 
 from chandler.core.desk.state import AgentState
 from chandler.core.events import Event
+from chandler.core.trading.broker import BrokerError
+from chandler.core.trading.money import plus
 from chandler.replay.books import Books, check_books
 from chandler.streams.exact.restore import OFFSETS_KEY
 from chandler.streams.reader import read_topics
 from chandler.streams.settings import Installation
+from services.brokers import broker_of
 from services.cli.desk import asking
+from services.cli.desk.venues import VenueBooks, not_compared, venue_books
 from services.cli.records.reading import reading
+from services.desks import desks
+from services.loading import configuration
+from services.profile import Profile
 
 app = typer.Typer(no_args_is_help=True)
 
@@ -29,12 +41,33 @@ def desk() -> None:
 def check(as_json: Annotated[bool, typer.Option("--json", help="for programs")] = False) -> int:
     """Adds up all fills; status 1 on any difference, or when there is no agent."""
     with reading() as installation:
+        profile = configuration(installation).profile
         books = asyncio.run(read_books(installation))
+        venues = asyncio.run(_at_venues(installation, profile))
     if as_json:
-        typer.echo(msgspec.json.encode(_plain(books)).decode())
+        typer.echo(msgspec.json.encode(_plain(books, venues)).decode())
     else:
-        _show(books)
-    return 0 if books.agents and not books.difference else 1
+        _show(books, venues)
+    return 0 if books.agents and not _difference(books, venues) else 1
+
+
+def _difference(books: Books, venues: Sequence[VenueBooks]) -> Decimal:
+    return plus(books.difference, *(each.difference for each in venues))
+
+
+async def _at_venues(installation: Installation, profile: Profile) -> list[VenueBooks]:
+    """The books of every account that agents trade on, one after the other."""
+    found = []
+    for desk in desks(profile):
+        if desk.kind != "live" or not desk.agents:
+            continue
+        try:
+            broker = broker_of(profile, installation, desk.account)
+        except BrokerError as error:
+            found.append(not_compared(desk.account, str(error)))
+            continue
+        found.append(await venue_books(desk.account, broker, lambda: agent_states(installation)))
+    return found
 
 
 async def read_books(installation: Installation) -> Books:
@@ -63,12 +96,15 @@ async def agent_states(installation: Installation) -> list[AgentState]:
     return [msgspec.json.decode(raw, type=AgentState) for raw in newest.values()]
 
 
-def _plain(books: Books) -> dict[str, object]:
-    agents = [each._asdict() for each in books.agents]
-    return books._asdict() | {"agents": agents}
+def _plain(books: Books, venues: Sequence[VenueBooks]) -> dict[str, object]:
+    return books._asdict() | {
+        "agents": [each._asdict() for each in books.agents],
+        "venues": [each._asdict() for each in venues],
+        "difference": _difference(books, venues),
+    }
 
 
-def _show(books: Books) -> None:
+def _show(books: Books, venues: Sequence[VenueBooks]) -> None:
     table = Table(box=None)
     table.add_column("agent", no_wrap=True)
     for heading in ("fills", "open", "start", "realised", "fees", "funding", "balance"):
@@ -86,11 +122,20 @@ def _show(books: Books) -> None:
     if books.refusals:
         pairs = " ".join(f"{reason}={count}" for reason, count in books.refusals.items())
         typer.echo(f"refusals: {pairs}")
-    for line in books.differences:
+    for venue in venues:
+        if venue.fault:
+            typer.echo(f"account {venue.account} was not compared: {venue.fault}", err=True)
+        else:
+            typer.echo(
+                f"account {venue.account} at the venue: wallet {venue.wallet:,}, "
+                f"{venue.positions} positions, difference={venue.difference}"
+            )
+    for line in (*books.differences, *(line for venue in venues for line in venue.differences)):
         typer.echo(line, err=True)
     late = f" in_flight={books.in_flight}" if books.in_flight else ""
     typer.echo(
-        f"agents={len(books.agents)} fills={books.fills} difference={books.difference}{late}"
+        f"agents={len(books.agents)} fills={books.fills} "
+        f"difference={_difference(books, venues)}{late}"
     )
     if not books.agents:
         typer.echo("no agent has traded: run ./chandler up with agents first", err=True)
