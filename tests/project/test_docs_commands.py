@@ -42,6 +42,10 @@ ELSEWHERE = {
     "./chandler chaos --seed 1 --kills 20": (
         "tests/simulation/test_chaos.py::test_no_order_is_lost_or_doubled_when_everything_is_killed"
     ),
+    "./chandler chaos --zombie": (
+        "tests/simulation/test_zombie.py::"
+        "test_an_executor_that_was_frozen_and_replaced_does_nothing_twice"
+    ),
     "./chandler new engine my_dips": (
         "tests/services/test_new_engine.py::test_the_generated_test_passes_as_generated"
     ),

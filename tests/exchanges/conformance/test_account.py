@@ -110,7 +110,8 @@ async def test_c21_a_quote_is_never_better_than_the_best_price(case: Case):
     buying = await case.broker.quote(case.symbol, buys=True, size=size)
     selling = await case.broker.quote(case.symbol, buys=False, size=size)
 
-    assert buying.price >= buying.best >= selling.best >= selling.price > 0
+    assert buying.price >= buying.best > 0
+    assert selling.best >= selling.price > 0  # of another moment: prices go on between the two
     assert (buying.size, selling.size) == (size, size)
 
 
