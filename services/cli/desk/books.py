@@ -16,7 +16,7 @@ from rich.table import Table
 from chandler.core.desk.state import AgentState
 from chandler.core.events import Event
 from chandler.core.trading.broker import BrokerError
-from chandler.core.trading.money import plus
+from chandler.core.trading.money import ZERO, plus
 from chandler.replay.books import Books, check_books
 from chandler.streams.exact.restore import OFFSETS_KEY
 from chandler.streams.reader import read_topics
@@ -52,7 +52,8 @@ def check(as_json: Annotated[bool, typer.Option("--json", help="for programs")] 
 
 
 def _difference(books: Books, venues: Sequence[VenueBooks]) -> Decimal:
-    return plus(books.difference, *(each.difference for each in venues))
+    found = plus(books.difference, *(each.difference for each in venues))
+    return found or ZERO  # not 0E-8
 
 
 async def _at_venues(installation: Installation, profile: Profile) -> list[VenueBooks]:
@@ -128,7 +129,7 @@ def _show(books: Books, venues: Sequence[VenueBooks]) -> None:
         else:
             typer.echo(
                 f"account {venue.account} at the venue: wallet {venue.wallet:,}, "
-                f"{venue.positions} positions, difference={venue.difference}"
+                f"{venue.positions} positions, difference={venue.difference or ZERO}"
             )
     for line in (*books.differences, *(line for venue in venues for line in venue.differences)):
         typer.echo(line, err=True)
