@@ -18,7 +18,7 @@ CHAOS_S_MAX = 900
 
 def test_no_order_is_lost_or_doubled_when_everything_is_killed(tmp_path):
     kept = {name: value for name, value in os.environ.items() if not name.startswith("CHANDLER_")}
-    words = ["chaos", "--seed", str(SEED), "--kills", str(KILLS), "--json"]
+    words = ["chaos", "--seed", str(SEED), "--kills", str(KILLS), "--pause-s", "1.6", "--json"]
     done = subprocess.run(
         [sys.executable, "-P", "-m", "services", *words, "--data", str(tmp_path / "chaos")],
         env={**kept, "CHANDLER_PORT_BASE": str(free_port_base()), "CHANDLER_ROOT": str(ROOT)},

@@ -17,7 +17,7 @@ from chandler.streams.points import POINTS
 from chandler.streams.settings import Installation
 from services.cli.chaos import place
 from services.cli.chaos.drill import Drill, kafka
-from services.cli.chaos.plan import plan
+from services.cli.chaos.plan import PAUSE_S_MAX, Strike, plan
 from services.cli.chaos.verdict import reckoning
 from services.cli.chaos.zombie import FROZEN_S, TARGETS, freeze_all, wanted
 from services.cli.chaos.zombie import show as show_woken
@@ -46,6 +46,9 @@ def chaos(
     kills: Annotated[int, typer.Option(help="random ones, beside the named points", min=0)] = 20,
     speed: Annotated[float, typer.Option(help="recorded seconds per second")] = SPEED,
     symbols: Annotated[int, typer.Option(help="of the simulator")] = SYMBOLS,
+    pause_s: Annotated[float, typer.Option(help="longest between two kills", min=0.2)] = (
+        PAUSE_S_MAX
+    ),
     data: Annotated[Path | None, typer.Option(help="an empty folder; none: a passing one")] = None,
     zombie: Annotated[bool, typer.Option("--zombie", help="freezes and wakes, no kills")] = False,
     target: Annotated[list[str] | None, typer.Option(help="of --zombie: all")] = None,
@@ -68,7 +71,9 @@ def chaos(
         show_woken(woken, as_json=as_json)
         well = woken.well
     else:
-        outcome = asyncio.run(_run(installation, profile, environ, seed, kills))
+        outcome = asyncio.run(
+            _run(installation, profile, environ, plan(seed, kills, POINTS, 1, pause_s))
+        )
         well = outcome.reckoning.well and not outcome.missed
         _print(outcome, as_json=as_json)
     if data is None and well:
@@ -79,7 +84,7 @@ def chaos(
 
 
 async def _run(
-    installation: Installation, profile: Profile, environ: dict[str, str], seed: int, kills: int
+    installation: Installation, profile: Profile, environ: dict[str, str], strikes: list[Strike]
 ) -> Outcome:
     began = time.monotonic()
 
@@ -91,7 +96,6 @@ async def _run(
     progress.console.stderr = True
     async with kafka(installation, profile, say):
         drill = Drill(installation, profile, environ, say)
-        strikes = plan(seed, kills, POINTS)
         with progress:
             task = progress.add_task("starting", total=len(strikes))
             try:

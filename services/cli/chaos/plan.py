@@ -14,7 +14,7 @@ WEIGHTS: dict[Target, int] = {
     "kafka": 4,
     "connection": 16,
 }
-PAUSE_S = (0.2, 4.0)  # between two strikes
+PAUSE_S_MIN, PAUSE_S_MAX = 0.2, 4.0  # between two strikes
 POINT_PASSES_MAX = 3  # a point ends the executor at its first, second or third pass
 
 
@@ -26,17 +26,23 @@ class Strike(NamedTuple):
     point: str = ""  # "commit.before:2": the executor ends itself there; "": at once
 
 
-def plan(seed: int, kills: int, points: tuple[str, ...], rounds: int = 1) -> list[Strike]:
+def plan(
+    seed: int,
+    kills: int,
+    points: tuple[str, ...],
+    rounds: int = 1,
+    pause_s_max: float = PAUSE_S_MAX,
+) -> list[Strike]:
     """`kills` random strikes, with each named point `rounds` times among them."""
     chance = random.Random(seed)
     targets, weights = list(WEIGHTS), list(WEIGHTS.values())
     strikes = [
-        Strike(round(chance.uniform(*PAUSE_S), 3), target)
+        Strike(round(chance.uniform(PAUSE_S_MIN, pause_s_max), 3), target)
         for target in chance.choices(targets, weights, k=kills)
     ]
     armed = [
         Strike(
-            round(chance.uniform(*PAUSE_S), 3),
+            round(chance.uniform(PAUSE_S_MIN, pause_s_max), 3),
             "executor",
             f"{name}:{chance.randint(1, POINT_PASSES_MAX)}",
         )
