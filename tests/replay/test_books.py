@@ -11,7 +11,7 @@ from chandler.core.trading.events import (
     PositionClosed,
     PositionOpened,
 )
-from chandler.replay.books import check_books
+from chandler.replay.audit.books import check_books
 from tests.core.desk.scene import BTC, Scene, entered, ready
 
 D = Decimal

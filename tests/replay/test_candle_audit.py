@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from chandler.core.events import Candle, CandleMissing, CandleSealed, Symbol
 from chandler.core.granularity import Granularity, interval_ms
 from chandler.core.resample import Bar, resample
-from chandler.replay.candle_audit import CandleAudit, Compared, Comparison
+from chandler.replay.audit.candles import CandleAudit, Compared, Comparison
 
 BTC = Symbol("BTCUSDT")
 M5, H1, M1 = Granularity("5m"), Granularity("1H"), Granularity("1m")

@@ -5,7 +5,7 @@ from msgspec.structs import replace
 
 from chandler.core.trading.agents import AgentConfig
 from chandler.core.trading.events import DeskTaken, OrderRequested, WindowClosed
-from chandler.replay.desk_audit import Auditor, DeskAudit
+from chandler.replay.audit.desk import Auditor, DeskAudit
 from chandler.streams.codec import encode
 from services.cli.desk.audit_orders import ORDER_TYPES
 from tests.core.desk.scene import BTC, Scene, entered, of, ready

@@ -6,7 +6,7 @@ from chandler.core import indicator_stage, signals
 from chandler.core.engine import ResolvedEngine, indicators_of
 from chandler.core.events import Candle, MatrixRow, Signal, Symbol
 from chandler.core.stage import Stage
-from chandler.replay.recompute import (
+from chandler.replay.audit.recompute import (
     Recomputed,
     SignalAudit,
     begins_of,
@@ -15,7 +15,7 @@ from chandler.replay.recompute import (
     horizons,
     recompute,
 )
-from chandler.replay.recompute import audit as audit_all
+from chandler.replay.audit.recompute import audit as audit_all
 from chandler.streams import codec
 from tests.candles import longer, missing, path
 from tests.planted import engine

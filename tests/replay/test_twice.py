@@ -16,8 +16,8 @@ from chandler.core.trading.events import (
     PositionUpdated,
     TickersOut,
 )
-from chandler.replay.reckoning import VenueTruth
-from chandler.replay.twice import Counting
+from chandler.replay.audit.reckoning import VenueTruth
+from chandler.replay.audit.twice import Counting
 from tests.core.desk.scene import Scene, entered
 from tests.replay.test_books import closed_and_open, told
 

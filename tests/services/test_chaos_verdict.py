@@ -2,7 +2,7 @@
 
 from decimal import Decimal
 
-from chandler.replay.reckoning import Reckoning
+from chandler.replay.audit.reckoning import Reckoning
 from services.cli.chaos.verdict import even
 
 

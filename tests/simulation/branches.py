@@ -20,7 +20,7 @@ import msgspec
 from chandler.core import indicator_stage, signals
 from chandler.core.engine import indicators_of
 from chandler.core.events import Candle, MatrixRow, Signal
-from chandler.replay.recompute import Recomputed, digest_of, recompute
+from chandler.replay.audit.recompute import Recomputed, digest_of, recompute
 from chandler.streams.admin import create_topics
 from chandler.streams.clients import producer, topic_name
 from chandler.streams.codec import encode

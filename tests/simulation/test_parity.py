@@ -13,7 +13,7 @@ import msgspec
 import pytest
 
 from chandler.core.events import Candle
-from chandler.replay.recompute import Recomputed
+from chandler.replay.audit.recompute import Recomputed
 from services.loading import configuration
 from services.profile import Profile
 from tests.conftest import free_port_base

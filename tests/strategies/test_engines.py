@@ -8,7 +8,7 @@ import chandler.strategies as shipped
 from chandler.core.engine import Engine, ResolvedEngine, indicators_of, resolve
 from chandler.core.evaluator import Evaluator
 from chandler.exchanges.simulator.recording import SHIPPED, read_recording
-from chandler.replay.recompute import Recomputed, recompute
+from chandler.replay.audit.recompute import Recomputed, recompute
 from services.cli.check_causal import sealed
 from tests.candles import longer
 

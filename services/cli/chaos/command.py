@@ -12,7 +12,7 @@ import msgspec
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from chandler.replay.reckoning import Reckoning
+from chandler.replay.audit.reckoning import Reckoning
 from chandler.streams.points import POINTS
 from chandler.streams.settings import Installation
 from services.cli.chaos import place

@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Any, Protocol
 
 from chandler.core.events import Event
-from chandler.replay.reckoning import Reckoning, VenueTruth, reckon
+from chandler.replay.audit.reckoning import Reckoning, VenueTruth, reckon
 from chandler.streams.reader import read_topics
 from chandler.streams.settings import Installation
 from services.profile import Profile

@@ -18,8 +18,8 @@ import msgspec
 import typer
 
 from chandler.core.granularity import INTERVAL_MS
-from chandler.replay.reckoning import Reckoning
-from chandler.replay.twice import TOPICS, Counting, Twice
+from chandler.replay.audit.reckoning import Reckoning
+from chandler.replay.audit.twice import TOPICS, Counting, Twice
 from chandler.streams.reader import read_topics
 from chandler.streams.settings import Installation
 from services.cli.chaos.drill import POLL_S, READY_S_MAX, Drill, Say, kafka

@@ -11,7 +11,8 @@ from chandler.core.desk.config import Desk, DeskError, parse
 from chandler.core.events import ConfigRecorded
 from chandler.core.trading.events import DeskTaken, OrdersOut, PumpState
 from chandler.core.trading.modes import TradingMode
-from chandler.replay.desk_audit import Auditor, DeskAudit
+from chandler.replay.audit.desk import Auditor, DeskAudit
+from chandler.replay.audit.verdict import EVER, Bounds
 from chandler.streams.catalogue import topic
 from chandler.streams.reader import read_topics
 from chandler.streams.settings import Installation
@@ -47,12 +48,18 @@ def orders(
 
 
 async def audit_orders(installation: Installation, profile: Profile) -> DeskAudit:
+    """Reads all that the desk did and decides it again."""
+    return (await audited(installation, profile)).finish()
+
+
+async def audited(installation: Installation, profile: Profile, bounds: Bounds = EVER) -> Auditor:
     """Reads configs, desk, then orders, then pumps (so that what is due is there)."""
     known = Configurations(profile)
     async for record in read_topics(installation, ["configs"]):
         if isinstance(record.event, ConfigRecorded):
             known.texts[record.event.hash] = record.event.text
-    auditor = Auditor(known, code=plugins.code_hash(), order_types=ORDER_TYPES)
+    code = plugins.code_hash()
+    auditor = Auditor(known, code=code, order_types=ORDER_TYPES, bounds=bounds)
     async for record in read_topics(installation, ["desk"]):
         if isinstance(record.event, DeskTaken):
             auditor.journalled(record.event)
@@ -62,7 +69,7 @@ async def audit_orders(installation: Installation, profile: Profile) -> DeskAudi
     async for record in read_topics(installation, ["pumps"]):
         if isinstance(record.event, PumpState):
             auditor.pumped(record.event)
-    return auditor.finish()
+    return auditor
 
 
 def place_of(headers: Mapping[str, bytes]) -> tuple[int, int]:

@@ -17,7 +17,7 @@ from chandler.core.desk.state import AgentState
 from chandler.core.events import Event
 from chandler.core.trading.broker import BrokerError
 from chandler.core.trading.money import ZERO, plus
-from chandler.replay.books import Books, check_books
+from chandler.replay.audit.books import Books, check_books
 from chandler.streams.exact.restore import OFFSETS_KEY
 from chandler.streams.reader import read_topics
 from chandler.streams.settings import Installation

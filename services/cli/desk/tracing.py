@@ -31,8 +31,8 @@ from chandler.core.trading.events import (
     PumpState,
 )
 from chandler.core.trading.orders import OrderEvent
-from chandler.replay import lineage
-from chandler.replay.lineage import Link
+from chandler.replay.audit import lineage
+from chandler.replay.audit.lineage import Link
 from chandler.streams.lookup import Lookup
 from chandler.streams.reader import Record
 from services.cli.desk.places import OrderError, Place, Places

@@ -9,7 +9,7 @@ import typer
 
 from chandler.core.events import CandleMissing, CandleSealed
 from chandler.core.granularity import INTERVAL_MS
-from chandler.replay.candle_audit import CandleAudit, Comparison
+from chandler.replay.audit.candles import CandleAudit, Comparison
 from chandler.streams.reader import read_topics
 from chandler.streams.settings import Installation
 from services.cli.desk.audit_orders import orders

@@ -9,7 +9,7 @@ import typer
 
 from chandler.core.events import Candle, CandleMissing, CandleSealed, MatrixRow, Signal
 from chandler.core.granularity import INTERVAL_MS
-from chandler.replay.recompute import SignalAudit, audit
+from chandler.replay.audit.recompute import SignalAudit, audit
 from chandler.streams.reader import read_topics
 from chandler.streams.settings import Installation
 from services import plugins

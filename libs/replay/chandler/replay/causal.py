@@ -15,7 +15,7 @@ from chandler.core.events import CandleSealed, MatrixRow, Symbol
 from chandler.core.granularity import Granularity, by_length, interval_ms, utc
 from chandler.core.indicators.spec import Indicator
 from chandler.core.resample import Bar, resample
-from chandler.replay.recompute import recompute
+from chandler.replay.audit.recompute import recompute
 
 CUTS = (0.55, 0.7, 0.85)  # where the runs end, or the future is another, as shares of the time
 PROBE = "check:"  # prefix of the engines that are made to look at one evaluator

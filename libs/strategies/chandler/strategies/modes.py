@@ -9,13 +9,10 @@ from decimal import Decimal
 import msgspec
 
 from chandler.core.events import Signal
-from chandler.core.positions.rules import Ladder, Rules, Stale, averaged, judge
+from chandler.core.positions.rules import Ladder, Rules, Stale, watch_by
 from chandler.core.trading.events import Direction, ExitRequested
 from chandler.core.trading.modes import (
-    Fired,
-    Held,
     Leg,
-    Prices,
     TradingMode,
     View,
     away,
@@ -116,13 +113,12 @@ def _plan_fixed(
     return (Leg(action="open", leg="entry", stop=stop, targets=targets),)
 
 
-def _watch_fixed(settings: FixedConfig, held: Held, prices: Prices) -> tuple[Held, Fired | None]:
-    rules = Rules(
+def _rules_fixed(settings: FixedConfig) -> Rules:
+    return Rules(
         liquidation_percent=settings.liquidation_percent,
         shares=settings.share_percent,
         stale=_stale(settings),
     )
-    return judge(rules, held, prices)
 
 
 def _plan_dca(settings: DcaConfig, cause: Signal | ExitRequested, view: View) -> tuple[Leg, ...]:
@@ -141,15 +137,15 @@ def _plan_dca(settings: DcaConfig, cause: Signal | ExitRequested, view: View) ->
     return (leg,)
 
 
-def _watch_dca(settings: DcaConfig, held: Held, prices: Prices) -> tuple[Held, Fired | None]:
-    rules = Rules(
+def _rules_dca(settings: DcaConfig) -> Rules:
+    return Rules(
         liquidation_percent=settings.liquidation_percent,
         stale=_stale(settings),
         ladder=Ladder(
             attempts=settings.steps, step_percent=settings.step_percent, growth=settings.growth
         ),
+        average_percent=settings.target_percent,
     )
-    return judge(rules, averaged(settings.target_percent, held), prices)
 
 
 def _plan_trailing(
@@ -167,16 +163,13 @@ def _plan_trailing(
     return (Leg(action="open", leg="entry", stop=stop, targets=targets),)
 
 
-def _watch_trailing(
-    settings: TrailingConfig, held: Held, prices: Prices
-) -> tuple[Held, Fired | None]:
-    rules = Rules(
+def _rules_trailing(settings: TrailingConfig) -> Rules:
+    return Rules(
         liquidation_percent=settings.liquidation_percent,
         trail=settings.trail,
         shares=tuple(share for _, share in settings.levels),
         stale=_stale(settings),
     )
-    return judge(rules, held, prices)
 
 
 def _fault(settings: Config) -> str:
@@ -273,7 +266,8 @@ fixed = TradingMode(
     doc="One entry with a stop and targets: the signal's where it has them, else in percent.",
     config=FixedConfig,
     plan=_plan_fixed,
-    watch=_watch_fixed,
+    watch=watch_by(_rules_fixed),
+    rules=_rules_fixed,
     check=_fault_fixed,
 )
 
@@ -283,7 +277,8 @@ dca = TradingMode(
     doc="Adds at falling prices (rising ones of a short), leaves at once above the average price.",
     config=DcaConfig,
     plan=_plan_dca,
-    watch=_watch_dca,
+    watch=watch_by(_rules_dca),
+    rules=_rules_dca,
     check=_fault_dca,
 )
 
@@ -293,6 +288,7 @@ trailing = TradingMode(
     doc="Takes profit in levels, then trails the rest from its peak; the stop never moves back.",
     config=TrailingConfig,
     plan=_plan_trailing,
-    watch=_watch_trailing,
+    watch=watch_by(_rules_trailing),
+    rules=_rules_trailing,
     check=_fault_trailing,
 )

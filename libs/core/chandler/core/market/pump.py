@@ -5,7 +5,7 @@ state for the candle that closes at its time rounded down to the minute.
 """
 
 from collections.abc import Sequence
-from math import fsum, isfinite
+from math import isfinite
 from typing import Literal, NamedTuple
 
 import msgspec
@@ -21,6 +21,21 @@ from chandler.core.events import (
 )
 from chandler.core.granularity import MINUTE_MS, Granularity, utc
 from chandler.core.indicators.compute import check
+from chandler.core.market.surge import (
+    ENDED,
+    HEARTBEAT,
+    QUIET,
+    STARTED,
+    Guard,
+    Hold,
+    Settings,
+    Window,
+    fall_of,
+    judge,
+    rise_of,
+    settings_of,
+    window,
+)
 from chandler.core.stage import HoleError, Output, Stage
 from chandler.core.trading.agents import PumpConfig
 from chandler.core.trading.events import PumpState, TickersOut
@@ -28,6 +43,7 @@ from chandler.core.trading.events import PumpState, TickersOut
 NAME = "pump_guard"
 MINUTE = Granularity("1m")
 Kind = Literal["started", "ended", "heartbeat"]
+KINDS: dict[int, Kind] = {HEARTBEAT: "heartbeat", STARTED: "started", ENDED: "ended"}
 BOUNDARY_MS = 5 * MINUTE_MS
 WAITING_MAX = 256  # ticks that wait for a candle: for 25 s; then the oldest is judged without
 AHEAD_MINUTES_MAX = 360  # candles that are kept for ticks still to come
@@ -49,13 +65,6 @@ class Tick(NamedTuple):
     volume: float  # of the forming minute so far
 
 
-class Hold(NamedTuple):
-    """One machine with hysteresis: a pump, or a crash."""
-
-    since_ms: int = 0  # when it started; 0: it is off
-    calm_ms: int = 0  # since when it is calm; 0: it is not
-
-
 class PumpSeries(msgspec.Struct, frozen=True):
     """What is known of one symbol."""
 
@@ -70,23 +79,8 @@ class PumpSeries(msgspec.Struct, frozen=True):
     blind: bool = False  # the newest tick was judged without its candle
 
 
-class Figures(NamedTuple):
-    """A symbol's window at one moment."""
-
-    rise: float  # from the window's lowest price, fraction
-    fall: float  # from its highest price, fraction, 0 or less
-    volume: float  # base coin
-    usual: float | None  # volume of as many minutes before the window; None: nothing known
-
-    @property
-    def ratio(self) -> float:
-        return self.volume / self.usual if self.usual else 0.0
-
-
 class _Fold(msgspec.Struct, frozen=True):
-    config: PumpConfig
-    heartbeat_ms: int
-    boundary_ms: int
+    settings: Settings
 
 
 def stage(
@@ -101,7 +95,7 @@ def stage(
     multiple of `boundary_ms`, exactly there. TickersOut changes nothing: it is for those who wait
     for tickers.
     """
-    fold = _Fold(config, heartbeat_ms, boundary_ms)
+    fold = _Fold(settings_of(config, heartbeat_ms, boundary_ms))
 
     def step(state: PumpSeries, event: Event) -> tuple[PumpSeries, Sequence[Output]]:
         if isinstance(event, Ticker):
@@ -190,15 +184,15 @@ def _grown(
 
 def _trimmed(fold: _Fold, state: PumpSeries) -> PumpSeries:
     """Without the minutes that no tick after `at` needs."""
-    config = fold.config
+    settings = fold.settings
     ahead = (
         (state.close_ms - _minute(state.at)) // MINUTE_MS if state.at >= 0 else len(state.prices)
     )
     ahead = min(max(ahead, 0), AHEAD_MINUTES_MAX)
     return msgspec.structs.replace(
         state,
-        prices=state.prices[-(config.window_min + ahead) :],
-        volumes=state.volumes[-(config.window_min - 1 + config.usual_min + ahead) :],
+        prices=state.prices[-(settings.window_min + ahead) :],
+        volumes=state.volumes[-(settings.window_min - 1 + settings.usual_min + ahead) :],
     )
 
 
@@ -216,7 +210,7 @@ def _settle(
         if waits and state.close_ms < 0:
             continue  # there is nothing yet to judge it by
         behind_ms = _minute(tick.at) - state.close_ms
-        near = behind_ms < fold.config.window_min * MINUTE_MS
+        near = behind_ms < fold.settings.window_min * MINUTE_MS
         if waits and not state.blind:
             outputs.append(_blind(symbol, tick.at, behind_ms, near=near))
         if waits != state.blind:
@@ -245,115 +239,60 @@ def _judge(
     fold: _Fold, symbol: Symbol, state: PumpSeries, tick: Tick
 ) -> tuple[PumpSeries, Sequence[PumpState]]:
     """One tick, by the candles up to its minute."""
-    now = figures(fold.config, state, tick)
-    if tick.at <= state.at or now is None:
+    before = window_before(fold.settings, state, tick.at)
+    if tick.at <= state.at or before is None:
         return state, ()
+    guard = Guard(state.at, state.up, state.down)
+    boundary = tick.at - tick.at % fold.settings.boundary_ms
+    made = judge(fold.settings, guard, before, tick.at, boundary, tick.price, tick.volume)
     records = []
-    at = state.at
-    boundary = tick.at - tick.at % fold.boundary_ms
-    if 0 <= state.at < boundary < tick.at:
-        at = boundary
-        records.append(_record(symbol, state, boundary, "heartbeat", _at_close(fold, state, at)))
-    up, down = _held(fold.config, state, now, tick.at)
-    kind = _change((state.up, state.down), (up, down))
-    due = at < 0 or boundary == tick.at or tick.at - at >= fold.heartbeat_ms
-    if kind is None and due:
-        kind = "heartbeat"
-    if kind is None and (up, down, at) == (state.up, state.down, state.at):
+    if made.boundary_ms >= 0:
+        records.append(_at_boundary(fold, symbol, guard, state, made.boundary_ms))
+    if made.kind == QUIET and made.guard == guard:
         return state, ()
-    at = at if kind is None else tick.at
-    after = msgspec.structs.replace(state, at=at, up=up, down=down)
-    if kind is not None:
-        records.append(_record(symbol, after, tick.at, kind, now))
-    return (_trimmed(fold, after) if at != state.at else after), records
+    if made.kind != QUIET:
+        records.append(record_of(symbol, made.guard, KINDS[made.kind], before, tick))
+    after = msgspec.structs.replace(state, at=made.guard.at, up=made.guard.up, down=made.guard.down)
+    return (_trimmed(fold, after) if after.at != state.at else after), records
 
 
-def figures(config: PumpConfig, state: PumpSeries, tick: Tick) -> Figures | None:
-    """The window that ends with `tick`: the forming minute and the sealed ones before it.
-
-    It is never longer than `window_min`; prices begin with the close before it. None where no
-    minute up to the tick's is known.
-    """
-    beyond = max(0, state.close_ms - _minute(tick.at)) // MINUTE_MS  # minutes of its future
+def window_before(settings: Settings, state: PumpSeries, at: int) -> Window | None:
+    """The sealed minutes up to that of `at`; None where no such minute is known."""
+    beyond = max(0, state.close_ms - _minute(at)) // MINUTE_MS  # minutes of its future
     end = len(state.prices) - beyond
     if end <= 0:
         return None
-    sealed = config.window_min - 1
-    before = state.prices[max(0, end - sealed - 1)].close
-    window = state.prices[max(0, end - sealed) : end]
-    low = min(before, tick.price, *(each.low for each in window))
-    high = max(before, tick.price, *(each.high for each in window))
+    prices = state.prices
+    first = max(0, end - settings.window_min)
+    low, high, close = zip(*prices[first:end], strict=True)
     ends = len(state.volumes) - beyond
-    begins = max(0, ends - sealed)
-    volume = fsum(state.volumes[begins:ends]) + tick.volume
-    usual = state.volumes[max(0, begins - config.usual_min) : begins]
-    return Figures(
-        rise=tick.price / low - 1.0,
-        fall=tick.price / high - 1.0,
-        volume=volume,
-        usual=fsum(usual) / len(usual) * config.window_min if usual else None,
-    )
+    return window(settings, low, high, close, end - first, state.volumes, ends)
 
 
-def _at_close(fold: _Fold, state: PumpSeries, close_ms: int) -> Figures:
-    """The figures at a close, by its candle's last price."""
-    beyond = max(0, state.close_ms - close_ms) // MINUTE_MS
-    price = state.prices[max(0, len(state.prices) - beyond - 1)].close
-    found = figures(fold.config, state, Tick(close_ms, price, 0.0))
-    assert found is not None, "a symbol that has a record has minutes up to it"
-    return found
-
-
-def _held(config: PumpConfig, state: PumpSeries, now: Figures, at: int) -> tuple[Hold, Hold]:
-    """Both machines after `now`; without the mirror there is no crash."""
-    usual = now.usual
-    busy = (
-        config.volume_ratio <= 0.0
-        or usual is None  # too new for a usual volume: the price alone counts
-        or now.volume >= config.volume_ratio * usual > 0.0
-        or (usual <= 0.0 < now.volume)
-    )
-    rise, fall = 100.0 * now.rise, -100.0 * now.fall
-    up = _next(config, state.up, rise, at, busy=busy)
-    down = _next(config, state.down, fall, at, busy=busy) if config.mirror else Hold()
-    return up, down
-
-
-def _next(config: PumpConfig, hold: Hold, percent: float, at: int, *, busy: bool) -> Hold:
-    met = busy and percent >= config.rise_percent
-    if not hold.since_ms:
-        return Hold(at) if met else hold
-    if met or percent >= config.calm_percent:
-        return hold._replace(calm_ms=0)
-    calm_ms = hold.calm_ms or at
-    if at - calm_ms >= config.cool_down_min * MINUTE_MS:
-        return Hold()
-    return hold._replace(calm_ms=calm_ms)
-
-
-def _change(before: tuple[Hold, Hold], after: tuple[Hold, Hold]) -> Kind | None:
-    pairs = [(bool(a.since_ms), bool(b.since_ms)) for a, b in zip(before, after, strict=True)]
-    if (False, True) in pairs:
-        return "started"
-    return "ended" if (True, False) in pairs else None
-
-
-def _record(
-    symbol: Symbol,
-    state: PumpSeries,
-    at: int,
-    kind: Kind,
-    now: Figures,
+def _at_boundary(
+    fold: _Fold, symbol: Symbol, guard: Guard, state: PumpSeries, close_ms: int
 ) -> PumpState:
-    up, down = state.up.since_ms, state.down.since_ms
+    """What was true at a close that lies between two ticks, by its candle's last price."""
+    before = window_before(fold.settings, state, close_ms)
+    assert before is not None, "a symbol that has a record has minutes up to it"
+    return record_of(
+        symbol, guard._replace(at=close_ms), "heartbeat", before, Tick(close_ms, before.close, 0.0)
+    )
+
+
+def record_of(symbol: Symbol, guard: Guard, kind: Kind, before: Window, tick: Tick) -> PumpState:
+    """The guard's state as it is published."""
+    up, down = guard.up.since_ms, guard.down.since_ms
+    traded = before.volume + tick.volume
+    falls = down and not up
     return PumpState(
         symbol=symbol,
-        at=at,
+        at=guard.at,
         kind=kind,
         pump="up" if up else "down" if down else "none",
         since_ms=up or down,
-        change=now.fall if down and not up else now.rise,
-        volume_ratio=now.ratio,
+        change=fall_of(before, tick.price) if falls else rise_of(before, tick.price),
+        volume_ratio=traded / before.usual if before.usual > 0.0 else 0.0,
         both=bool(up and down),
     )
 

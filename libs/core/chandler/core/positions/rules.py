@@ -7,7 +7,10 @@ entry notional, without leverage or fees.
 Knows nothing of agents, orders or topics.
 """
 
+from collections.abc import Callable, Hashable
 from decimal import ROUND_DOWN, Decimal
+from functools import lru_cache
+from typing import TypeVar
 
 import msgspec
 
@@ -15,6 +18,7 @@ from chandler.core.trading.events import ExitKind, PositionMarked
 from chandler.core.trading.modes import Fired, Held, Prices, away, beyond
 from chandler.core.trading.money import PERCENT, PLACE, ZERO, minus, plus, ratio, shown, times
 
+C = TypeVar("C", bound=Hashable)
 MINUTE_MS = 60_000
 ALL = Decimal(100)  # percent
 FINE = Decimal("1E-12")  # of a target that is made from an average price
@@ -47,6 +51,8 @@ class Rules(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     shares: tuple[Decimal, ...] = ()
     stale: Stale | None = None
     ladder: Ladder | None = None
+    # One target, so much better than the average price; it follows every add. None: they stand.
+    average_percent: Decimal | None = None
 
 
 def judge(rules: Rules, held: Held, prices: Prices) -> tuple[Held, Fired | None]:
@@ -54,6 +60,8 @@ def judge(rules: Rules, held: Held, prices: Prices) -> tuple[Held, Fired | None]
 
     The order is DESIGN.md §8's: liquidation risk, stop, take-profit levels, stale, DCA.
     """
+    if rules.average_percent is not None:
+        held = averaged(rules.average_percent, held)
     fired = liquidation_risk(rules.liquidation_percent, held, prices)
     if fired is not None:
         return held, fired
@@ -65,6 +73,18 @@ def judge(rules: Rules, held: Held, prices: Prices) -> tuple[Held, Fired | None]
         or add(rules.ladder, held, prices)
     )
     return held, fired
+
+
+def watch_by(
+    rules_of: Callable[[C], Rules],
+) -> Callable[[C, Held, Prices], tuple[Held, Fired | None]]:
+    """A trading mode's watch that is `judge` by the rules of its settings."""
+    known = lru_cache(maxsize=256)(rules_of)
+
+    def watch(settings: C, held: Held, prices: Prices) -> tuple[Held, Fired | None]:
+        return judge(known(settings), held, prices)
+
+    return watch
 
 
 def gained(position: PositionMarked, price: Decimal) -> Decimal:

@@ -107,6 +107,7 @@ class TradingMode(msgspec.Struct, Generic[C], frozen=True, kw_only=True):
     config: type[C]  # its own settings: frozen, forbid_unknown_fields, a default for each field
     plan: Plan[C]
     watch: Watch[C]
+    rules: Callable[[C], Any] | None = None
     check: Callable[[C], str] = lambda _: ""  # what is wrong with settings, one line; "": nothing
 
 

@@ -18,9 +18,17 @@ from chandler.core.desk.journal import recheck
 from chandler.core.desk.state import AgentState
 from chandler.core.events import Symbol
 from chandler.core.trading.events import DeskTaken, OrderRequested, PumpState, WindowClosed
+from chandler.replay.audit.verdict import (
+    EVER,
+    NOT_COMPARED,
+    Bounds,
+    Checked,
+    Difference,
+)
 
 FIRST_SEQ = 1
 SHOWN_MAX = 10  # differences that are spelled out
+OTHER = "other code or configuration"
 
 Configured = Callable[[str], Desk | None]  # the shard of a configuration's hash; None: unknown
 
@@ -59,6 +67,8 @@ class DeskAudit(NamedTuple):
 
 class _Header(msgspec.Struct):
     type: str = ""
+    at: int = -1
+    symbol: str = ""
 
 
 _header = msgspec.json.Decoder(_Header)
@@ -90,16 +100,29 @@ class Auditor:
     """Takes the three topics in their order; `finish` says what came of it.
 
     `code`: the present one. What other code decided and this one decides otherwise is not
-    compared; nor is what follows it, until an agent's state is seen to agree again.
+    compared; nor is what follows it, until an agent's state is seen to agree again. `bounds`: of
+    the decisions that are counted; what was before them is decided again all the same.
     """
 
-    def __init__(self, configured: Configured, *, code: str, order_types: set[str]) -> None:
+    def __init__(
+        self,
+        configured: Configured,
+        *,
+        code: str,
+        order_types: set[str],
+        bounds: Bounds = EVER,
+    ) -> None:
+        self.desk = Checked(topic="desk")
+        self.orders = Checked(topic="orders")
+        self.late = 0  # records of inputs that came after their place had passed
+        self.windows = 0  # inputs that the desk went on without
+        self._bounds = bounds
         self._configured = configured
         self._code = code
         self._order_types = order_types
         self._shards: defaultdict[int, _Shard] = defaultdict(_Shard)
         self._due: Counter[bytes] = Counter()  # outputs that have to be in orders
-        self._named: dict[bytes, str] = {}  # of the outputs that are due
+        self._named: dict[bytes, tuple[str, int]] = {}  # of what is due: its name and time
         self._met: set[bytes] = set()
         self._shorts: list[_Short] = []
         self._pumps: defaultdict[Symbol, _Pumps] = defaultdict(_Pumps)
@@ -113,10 +136,12 @@ class Auditor:
         desk = self._configured(record.config)
         if desk is None:
             shard.broken, shard.certain = True, set()
-            self._counts["not_compared"] += 1
+            self._not_compared(record)
         else:
             self._decide(shard, desk, record)
+        self.late += record.late
         if record.kind == WindowClosed.__name__:
+            self.windows += 1
             closed = _window.decode(record.input)
             if closed.input == "pumps":
                 shard.excused[closed.symbol] = closed.at
@@ -141,18 +166,26 @@ class Auditor:
             name for name, state in shard.states.items() if state is not before.get(name)
         } or set(desk.agents)
         if not found:
-            self._counts["decisions"] += 1
+            if self._bounds.holds(record.at):
+                self._counts["decisions"] += 1
+                self.desk.right(record.at, _content(record))
             shard.certain |= touched
             return
         excused = record.code != self._code or (shard.broken and not touched <= shard.certain)
         if not excused:
-            self._counts["decisions"] += 1
-            self._differs("mismatches", record, found[0])
+            if self._bounds.holds(record.at):
+                self._counts["decisions"] += 1
+                self._differs("mismatches", record, found[0])
             return
-        self._counts["not_compared"] += 1
+        self._not_compared(record)
         if not shard.broken:
             shard.broken, shard.certain = True, set(shard.states)
         shard.certain -= touched
+
+    def _not_compared(self, record: DeskTaken) -> None:
+        if self._bounds.holds(record.at):
+            self._counts["not_compared"] += 1
+            self.desk.excused(NOT_COMPARED, OTHER)
 
     def _output(self, shard: _Shard, record: DeskTaken, raw: bytes, *, live: bool) -> None:
         kind = _header.decode(raw).type
@@ -160,7 +193,7 @@ class Auditor:
             return
         key = _key(record.shard, record.seq, raw)
         self._due[key] += 1
-        self._named[key] = f"shard {record.shard} seq {record.seq}: {kind}"
+        self._named[key] = (f"shard {record.shard} seq {record.seq}: {kind}", record.at)
         if kind != OrderRequested.__name__:
             return
         request = _request.decode(raw)
@@ -180,12 +213,19 @@ class Auditor:
                 del self._due[key], self._named[key]
             self._met.add(key)
             self._counts["events"] += 1
+            at = _header.decode(raw).at
+            if self._bounds.holds(at):
+                self.orders.right(at, raw)
         elif key in self._met:
             self._counts["duplicated"] += 1
-            self._say(f"shard {shard} seq {seq}: it is in orders again: {_cut(raw)}")
+            said = f"shard {shard} seq {seq}: it is in orders again"
+            self._say(f"{said}: {_cut(raw)}")
+            self.orders.again(_of_order(raw, said))
         elif shard not in self._shards or seq <= self._shards[shard].seq:
             self._counts["unexplained"] += 1
-            self._say(f"shard {shard} seq {seq}: not in the journal: {_cut(raw)}")
+            said = f"shard {shard} seq {seq}: not in the journal"
+            self._say(f"{said}: {_cut(raw)}")
+            self.orders.wrong(_of_order(raw, said))
         # Else it was made after the journal was read.
 
     def pumped(self, state: PumpState) -> None:
@@ -194,8 +234,11 @@ class Auditor:
 
     def finish(self) -> DeskAudit:
         """What came of it."""
-        for name in self._named.values():
+        for key, (name, at) in self._named.items():
             self._say(f"{name} is not in orders")
+            for _ in range(self._due[key]):
+                what = f"{name} is not in orders"
+                self.orders.absent(Difference(topic="orders", at=at, symbol="", what=what))
         guarded = in_pump = told_later = 0
         for short in self._shorts:
             found = self._pumps[short.request.symbol].at(short.request.at)
@@ -206,9 +249,15 @@ class Auditor:
                 told_later += 1
                 continue
             in_pump += 1
-            self._say(
-                f"shard {short.shard} seq {short.request.seq}: {short.request.id} opens a short in "
-                f"{short.request.symbol} at {short.request.at}, which the guard of {found.at} bars"
+            request = short.request
+            said = (
+                f"shard {short.shard} seq {request.seq}: {request.id} opens a short in "
+                f"{request.symbol} at {request.at}, which the guard of {found.at} bars"
+            )
+            self._say(said)
+            self.desk.mismatches += 1
+            self.desk.told(
+                Difference(topic="desk", at=request.at, symbol=request.symbol, what=said)
             )
         return DeskAudit(
             decisions=self._counts["decisions"],
@@ -227,7 +276,18 @@ class Auditor:
 
     def _differs(self, what: str, record: DeskTaken, said: str) -> None:
         self._counts[what] += 1
-        self._say(f"shard {record.shard} seq {record.seq} ({record.kind}): {said}")
+        line = f"shard {record.shard} seq {record.seq} ({record.kind}): {said}"
+        self._say(line)
+        self.desk.wrong(
+            Difference(
+                topic="desk",
+                at=record.at,
+                symbol=_header.decode(record.input).symbol,
+                what=line,
+                recorded=bytes(record.input).decode(errors="replace"),
+                cause=f"its input and what was seen are in seq {record.seq} of the journal itself",
+            )
+        )
 
     def _say(self, line: str) -> None:
         if len(self._differences) < SHOWN_MAX:
@@ -259,6 +319,23 @@ class _Pumps:
 
 def _key(shard: int, seq: int, raw: bytes) -> bytes:
     return hashlib.blake2b(b"%d/%d/" % (shard, seq) + raw, digest_size=16).digest()
+
+
+def _content(record: DeskTaken) -> bytes:
+    """What a record says, but for the code that wrote it."""
+    place = b"%d/%d/%d" % (record.shard, record.seq, record.at)
+    return b"".join((place, record.input, *record.outputs, record.state.encode()))
+
+
+def _of_order(raw: bytes, what: str) -> Difference:
+    header = _header.decode(raw)
+    return Difference(
+        topic="orders",
+        at=header.at,
+        symbol=header.symbol,
+        what=what,
+        recorded=raw.decode(errors="replace"),
+    )
 
 
 def _cut(raw: bytes) -> str:

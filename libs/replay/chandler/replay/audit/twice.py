@@ -17,7 +17,7 @@ from chandler.core.trading.events import (
     PositionUpdated,
     TickersOut,
 )
-from chandler.replay.reckoning import VenueTruth
+from chandler.replay.audit.reckoning import VenueTruth
 
 TOPICS = ("tickers", "positions", "exits", "orders")  # that are counted, beside the candles
 SHOWN_MAX = 10  # faults that are spelled out

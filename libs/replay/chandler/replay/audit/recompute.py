@@ -5,8 +5,8 @@ Knows nothing of Kafka: it takes candles and recorded events, in any order acros
 
 import heapq
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from typing import NamedTuple, Protocol
 
 import msgspec
 
@@ -15,7 +15,6 @@ from chandler.core.engine import ResolvedEngine, indicators_of
 from chandler.core.events import (
     Candle,
     DeadLetter,
-    Event,
     IndicatorRow,
     MatrixRow,
     Signal,
@@ -23,14 +22,22 @@ from chandler.core.events import (
 )
 from chandler.core.granularity import Granularity, interval_ms
 from chandler.core.hashing import digest
+from chandler.core.indicators.spec import Indicator
 from chandler.core.notes import Invoke, call
 from chandler.core.stage import Output
+from chandler.replay.audit.verdict import (
+    EVER,
+    NOT_COMPARED,
+    Bounds,
+    Checked,
+    Difference,
+    encode,
+    fields,
+    of_inputs,
+)
 
 SHOWN_MAX = 5  # differences that are spelled out
-
-Encode = Callable[[Any], bytes]
-# What the stream has as bytes: the same encoder as chandler.streams.codec.encode.
-encode: Encode = msgspec.json.Encoder().encode
+OTHER_SIGNAL = "other code or configuration"
 
 
 class Begin(NamedTuple):
@@ -38,6 +45,23 @@ class Begin(NamedTuple):
 
     close_ms: int  # of the first evaluation under it
     last_signal: dict[str, int]  # engine's hash → close of its last signal before that
+
+
+class Evaluated(NamedTuple):
+    """What of a matrix row tells who evaluated what."""
+
+    symbol: Symbol
+    granularity: Granularity
+    close_ms: int
+    config: str
+
+
+class Watch(Protocol):
+    """Is told of rows as they are recomputed."""
+
+    def row(self, row: IndicatorRow) -> None: ...
+
+    def evaluated(self, row: MatrixRow) -> None: ...
 
 
 class Recomputed(NamedTuple):
@@ -69,27 +93,34 @@ def recompute(
     code: str,
     begins: Mapping[tuple[Symbol, Granularity], Begin] | None = None,
     invoke: Invoke = call,
+    wanted: Mapping[Granularity, Sequence[Indicator]] | None = None,
+    watch: Watch | None = None,
 ) -> Recomputed:
     """Runs the candles through indicators and signals, as the two services do.
 
-    Each of `candles` holds one symbol's candles of one granularity, in the order of the topic.
+    Each of `candles` holds candles of one granularity, each symbol's in the order of the topic;
+    they are read once and not kept. `wanted`: what is computed, where it is more than the engines
+    read. `watch` is told of all rows; those of the matrix are then not kept.
     """
-    wanted = indicators_of(engines)
-    indicators = indicator_stage.stage(wanted, code=code)
+    indicators = indicator_stage.stage(
+        indicators_of(engines) if wanted is None else wanted, code=code
+    )
     decisions = signals.stage(engines, code=code, invoke=invoke)
     outputs: list[Output] = []
     counted: Counter[str] = Counter()
 
     def rows_of(lane: Iterable[Candle]) -> Iterator[IndicatorRow]:
-        state: indicator_stage.SeriesState | None = None
+        series: dict[str, indicator_stage.SeriesState] = {}
         for candle in lane:
-            if state is None:
-                state = indicators.start(indicators.key(candle))
+            key = indicators.key(candle)
+            state = series.get(key) or indicators.start(key)
             counted["candles"] += 1
-            state, made = indicators.step(state, candle)
+            series[key], made = indicators.step(state, candle)
             for output in made:
                 if isinstance(output.event, IndicatorRow):
                     counted["rows"] += 1
+                    if watch is not None:
+                        watch.row(output.event)
                     yield output.event
                 else:
                     outputs.append(output)
@@ -98,7 +129,11 @@ def recompute(
     for row in heapq.merge(*map(rows_of, candles), key=_order):
         state = states.get(row.symbol) or decisions.start(row.symbol)
         states[row.symbol], made = decisions.step(state, row)
-        outputs.extend(made)
+        for output in made:
+            if watch is not None and isinstance(output.event, MatrixRow):
+                watch.evaluated(output.event)
+            else:
+                outputs.append(output)
     return Recomputed(
         counted["candles"],
         counted["rows"],
@@ -128,7 +163,9 @@ def _starts(
 
 
 def begins_of(
-    matrix: Iterable[MatrixRow], recorded: Sequence[Signal], engines: Sequence[ResolvedEngine]
+    matrix: Iterable[MatrixRow | Evaluated],
+    recorded: Sequence[Signal],
+    engines: Sequence[ResolvedEngine],
 ) -> dict[tuple[Symbol, Granularity], Begin]:
     """Where the present engines took over, for the symbols that others were evaluated for before.
 
@@ -155,7 +192,7 @@ def begins_of(
 
 
 def horizons(
-    matrix: Iterable[MatrixRow], engines: Sequence[ResolvedEngine]
+    matrix: Iterable[MatrixRow | Evaluated], engines: Sequence[ResolvedEngine]
 ) -> dict[tuple[Symbol, Granularity], int]:
     """The last close that the present engines evaluated, of each symbol and base.
 
@@ -179,14 +216,17 @@ def compare(
     code: str,
     begins: Mapping[tuple[Symbol, Granularity], Begin] | None = None,
     earlier: Sequence[Signal] = (),
+    bounds: Bounds = EVER,
+    checked: Checked | None = None,
 ) -> SignalAudit:
-    """Compares byte by byte. `due` is horizons(matrix, engines).
+    """Compares byte by byte. `due` is horizons(matrix, engines). `checked` gets all of it, too.
 
     What other code made, or what stands before `begins` (then `earlier` is what the engines make
     of all candles), is compared too where it is the same but for the code; where it is not, the
     change explains it, and it counts as not compared.
     To be honest while the stream runs: read matrix first, then signals, then candles.
     """
+    checked = Checked(topic="signals") if checked is None else checked
     current = {engine.hash for engine in engines}
     began = {place: begin.close_ms for place, begin in (begins or {}).items()}
     expected = {signal.id: signal for signal in recomputed}
@@ -195,31 +235,47 @@ def compare(
     seen: Counter[str] = Counter()
     differences: list[str] = []
     for signal in recorded:
+        if not bounds.holds(signal.close_ms):
+            continue
         seen[signal.id] += 1
-        if seen[signal.id] > 1 or signal.config not in current:
+        if seen[signal.id] > 1:
+            continue
+        if signal.config not in current:
+            checked.excused(NOT_COMPARED, OTHER_SIGNAL)
             continue
         is_earlier = signal.close_ms < began.get((signal.symbol, signal.granularity), 0)
         like = (before if is_earlier else expected).get(signal.id)
         fault = _fault(signal, like)
         if fault and (is_earlier or signal.code != code):
+            checked.excused(NOT_COMPARED, OTHER_SIGNAL)
             continue
         compared[signal.id] = signal
         if fault:
             differences.append(f"{_named(signal)}: {fault}")
-    mismatches = len(differences)
+            checked.wrong(_difference(fault, signal, like))
+        else:
+            checked.right(signal.close_ms, encode(signal))
     absent = [
         signal
         for signal in expected.values()
         if signal.id not in seen
+        and bounds.holds(signal.close_ms)
         and signal.close_ms <= due.get((signal.symbol, signal.granularity), -1)
     ]
-    differences += [f"{_named(signal)}: recomputed, and not recorded" for signal in absent]
-    twice = {key: times for key, times in seen.items() if times > 1}
-    differences += [f"{key}: recorded {times} times" for key, times in twice.items()]
+    mismatches = len(differences)
+    for signal in absent:
+        differences.append(f"{_named(signal)}: recomputed, and not recorded")
+        checked.absent(_difference("recomputed, and not recorded", None, signal))
+    twice = [signal for signal in recorded if seen[signal.id] > 1]
+    for signal in {signal.id: signal for signal in twice}.values():
+        said = f"{signal.id}: recorded {seen[signal.id]} times"
+        differences.append(said)
+        for _ in range(seen[signal.id] - 1):
+            checked.again(_difference(said, signal, expected.get(signal.id)))
     return SignalAudit(
         signals=len(compared),
         mismatches=mismatches,
-        duplicated=sum(times - 1 for times in twice.values()),
+        duplicated=sum(times - 1 for times in seen.values()),
         missing=len(absent),
         not_compared=len(seen) - len(compared),
         digest=digest_of(compared.values()),
@@ -232,33 +288,52 @@ def _fault(signal: Signal, like: Signal | None) -> str:
     if like is None:
         return "recorded, and not recomputed"
     like = msgspec.structs.replace(like, code=signal.code)
-    return "" if encode(signal) == encode(like) else _difference(signal, like)
+    return "" if encode(signal) == encode(like) else fields(signal, like)
+
+
+def _difference(what: str, signal: Signal | None, like: Signal | None) -> Difference:
+    one = signal or like
+    assert one is not None, "a difference has a side"
+    return Difference(
+        topic="signals",
+        at=one.close_ms,
+        symbol=one.symbol,
+        what=f"{one.source} {one.granularity} {one.side}: {what}",
+        recorded=encode(signal).decode() if signal else "",
+        recomputed=encode(like).decode() if like else "",
+        cause=of_inputs(signal.inputs, like.inputs) if signal and like else "",
+    )
 
 
 def audit(
-    candles: Collection[Collection[Candle]],
-    matrix: Sequence[MatrixRow],
+    candles: Collection[Iterable[Candle]],
+    matrix: Sequence[MatrixRow | Evaluated],
     recorded: Sequence[Signal],
     engines: Sequence[ResolvedEngine],
     *,
     code: str,
+    wanted: Mapping[Granularity, Sequence[Indicator]] | None = None,
+    watch: Watch | None = None,
+    bounds: Bounds = EVER,
+    checked: Checked | None = None,
 ) -> SignalAudit:
     """What `audit signals` prints; the arguments were read in the order matrix, signals, candles.
 
-    Each of `candles` holds one symbol's candles of one granularity, in the order of the topic.
+    `candles` as recompute takes them; they may be read twice.
     """
     begins = begins_of(matrix, recorded, engines)
-    found = recompute(candles, engines, code=code, begins=begins)
+    found = recompute(candles, engines, code=code, begins=begins, wanted=wanted, watch=watch)
     earlier = recompute(candles, engines, code=code).signals if begins else ()
-    due = horizons(matrix, engines)
     return compare(
         recorded,
         found.signals,
-        due,
+        horizons(matrix, engines),
         engines=engines,
         code=code,
         begins=begins,
         earlier=earlier,
+        bounds=bounds,
+        checked=checked,
     )
 
 
@@ -269,11 +344,3 @@ def digest_of(events: Iterable[Signal | MatrixRow]) -> str:
 
 def _named(signal: Signal) -> str:
     return f"{signal.source} {signal.symbol} {signal.side} at {signal.close_ms}"
-
-
-def _difference(recorded: Event, expected: Event) -> str:
-    for field in recorded.__struct_fields__:
-        one, other = getattr(recorded, field), getattr(expected, field)
-        if one != other:
-            return f"{field} is {one!r}, recomputed {other!r}"
-    return "their bytes differ"
