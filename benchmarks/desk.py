@@ -33,6 +33,7 @@ from chandler.core.trading.events import (
     OrdersOut,
     Refusal,
 )
+from chandler.exchanges.simulator.server import CLOCK_FILE
 from chandler.streams import embedded
 from chandler.streams.reader import follow, read_topics
 from chandler.streams.settings import Installation, installation
@@ -227,6 +228,8 @@ async def at_once(
     base: Installation, environ: dict[str, str], prefix: str, every: int, rounds: int, singles: int
 ) -> None:
     """Closes of all symbols together, an order in each `every`-th; then of one alone."""
+    # The feed's times begin where a new simulator's do, and one goes on where the last one ended.
+    (base.data / CLOCK_FILE).unlink(missing_ok=True)
     feed = Feed(200, WARM)
     count = len(feed.symbols)
     chosen = feed.symbols[::-every][: ACCOUNTS * ORDERS_MAX] if every > 1 else feed.symbols

@@ -31,7 +31,7 @@ COMMANDS: dict[str, Command] = {
     "market": Command("services.cli.running.market", "market", "The market by window, live."),
     "topics": Command("services.cli.records.topics", "topics", "Topics and what is in them."),
     "tail": Command("services.cli.records.tail", "tail", "Records of a topic as they come."),
-    "candles": Command("services.cli.records.candles", "app", "Exports sealed candles."),
+    "candles": Command("services.cli.records.candles", "app", "Candles: export, import, fetch."),
     "audit": Command("services.cli.records.audit", "app", "Checks what stands in the topics."),
     "agents": Command("services.cli.desk.agents", "agents", "Agents: balance, PnL, switches."),
     "positions": Command("services.cli.desk.positions", "positions", "What is open now."),

@@ -1,4 +1,4 @@
-"""`candles export`: sealed candles of one granularity into a Parquet or CSV file."""
+"""`candles`: export into a Parquet or CSV file; import and fetch are in services.cli.history."""
 
 import asyncio
 from pathlib import Path
@@ -10,6 +10,8 @@ from chandler.core.events import CandleSealed
 from chandler.core.granularity import parse_granularity
 from chandler.streams.reader import read_topics
 from chandler.streams.settings import Installation
+from services.cli.history.fetching import fetch
+from services.cli.history.importing import import_
 from services.cli.records.reading import reading
 
 COLUMNS = ("symbol", "open_time", "open", "high", "low", "close", "volume", "quote_volume")
@@ -20,7 +22,7 @@ app = typer.Typer(no_args_is_help=True)
 
 @app.callback()
 def candles() -> None:
-    """Exports sealed candles."""
+    """Sealed candles: into files, and from files or the venue's history into the topics."""
 
 
 @app.command()
@@ -52,6 +54,10 @@ def export(
     symbols = len({row[0] for row in rows})
     typer.echo(f"candles={len(rows)} symbols={symbols} granularity={granularity} file={out}")
     return 0
+
+
+app.command("import")(import_)
+app.command("fetch")(fetch)
 
 
 async def _rows(

@@ -63,37 +63,61 @@ def backtest(
 ) -> Result:
     """Runs it. `bars`: the result holds candles for pictures."""
     told = progress or (lambda part, done, of: None)
+    clock = _Clock()
     notes: list[str] = []
-    timings: dict[str, float] = {}
-    begun = time.perf_counter()
     lanes = {each: _completed(of, setting.engines, notes) for each, of in past.lanes.items()}
     prices = past.prices
     if prices is None:
         prices = {each: of_candles(shortest(of)) for each, of in lanes.items() if of}
         notes.append(_assumption(lanes))
-    timings["prices"] = time.perf_counter() - begun
-    begun = time.perf_counter()
+    clock.lap("prices")
     ways = Ways()
     signals = _dense(setting, lanes, ways, threads, told)
-    timings["dense"] = time.perf_counter() - begun
-    notes += [
-        f"{name} ran interpreted ({ways.seconds.get(name, 0.0):.1f} s): {why}"
-        for name, why in sorted(ways.interpreted.items())
-    ]
-    begun = time.perf_counter()
+    notes += ways.lines()
+    clock.lap("dense")
     market = Market(prices, past.instruments, past.funding, _guard(setting, lanes, prices))
     entries = sorted([*entries_of(signals), *past.entries], key=lambda each: each[:5])
+    courses = _sparse(setting, market, entries, span(lanes)[1], told)
+    clock.lap("sparse")
+    found = _result(setting, past, lanes, prices, courses)
+    clock.lap("books")
+    return msgspec.structs.replace(
+        found,
+        signals=dict(Counter(each.source for of in signals.values() for each in of)),
+        bars={each: _picture(shortest(of)) for each, of in lanes.items() if of} if bars else {},
+        notes=notes,
+        timings=clock.laps,
+    )
+
+
+class _Clock:
+    """Seconds by part."""
+
+    def __init__(self) -> None:
+        self.laps: dict[str, float] = {}
+        self._begun = time.perf_counter()
+
+    def lap(self, name: str) -> None:
+        now = time.perf_counter()
+        self.laps[name], self._begun = now - self._begun, now
+
+
+def _result(
+    setting: Setting,
+    past: Past,
+    lanes: Mapping[Symbol, Lanes],
+    prices: Mapping[Symbol, Prices],
+    courses: Sequence[Course],
+) -> Result:
+    """What came of it, without what is for people alone."""
     from_ms, to_ms = span(lanes)
-    courses = _sparse(setting, market, entries, to_ms, told)
-    timings["sparse"] = time.perf_counter() - begun
-    begun = time.perf_counter()
     at_ms = _times(lanes)
     curves = {each.agent.name: curve_of(each, at_ms, prices) for each in courses}
-    result = Result(
+    return Result(
         origin=Origin(
             profile=setting.profile,
             config=digest(
-                *(each.hash for each in setting.engines), *(d.hash for d in setting.desks)
+                *(engine.hash for engine in setting.engines), *(desk.hash for desk in setting.desks)
             ),
             code=setting.code,
             candles=sum(len(lane.open_ms) for of in past.lanes.values() for lane in of.values()),
@@ -115,14 +139,12 @@ def backtest(
             key=lambda fill: (fill.at, fill.symbol, fill.agent, fill.trade),
         ),
         refusals={each.agent.name: dict(each.refusals) for each in courses},
-        signals=dict(Counter(each.source for of in signals.values() for each in of)),
+        signals={},
         benchmarks=_benchmarks(at_ms, prices),
-        bars={each: _picture(shortest(of)) for each, of in lanes.items() if of} if bars else {},
-        notes=notes,
-        timings=timings,
+        bars={},
+        notes=[],
+        timings={},
     )
-    timings["books"] = time.perf_counter() - begun
-    return result
 
 
 def shortest(lanes: Lanes) -> Lane:

@@ -72,6 +72,13 @@ class Ways:
         self._spent(name, begun)
         return found
 
+    def lines(self) -> list[str]:
+        """One for each that ran interpreted: why, and what that has cost."""
+        return [
+            f"{name} ran interpreted ({self.seconds.get(name, 0.0):.1f} s): {why}"
+            for name, why in sorted(self.interpreted.items())
+        ]
+
     def _is_new(self, name: str, function: Any) -> bool:
         if is_shipped(function) or name in self._checked:
             return False

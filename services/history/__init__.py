@@ -1,0 +1,1 @@
+"""Candles from files and from the venue's history into the topics."""

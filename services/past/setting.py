@@ -1,0 +1,114 @@
+"""What a profile tries in a backtest: its engines, and its agents on paper money."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import msgspec
+
+from chandler.core.market.surge import settings_of
+from chandler.core.trading.agents import AgentConfig
+from chandler.replay.backtest import Setting
+from chandler.replay.dense.native import cache_in
+from chandler.streams.settings import Installation
+from services import plugins
+from services.desks import desks
+from services.layers import ConfigurationError, merge, nested, parse_value, read, values_of
+from services.layers import convert as profile_of
+from services.loading import plugin_defaults
+from services.positions.service import RETRY_MS
+from services.profile import Profile
+from services.pump_guard.service import boundary
+
+
+class Chosen(NamedTuple):
+    """A profile as it is tried, and lines for people."""
+
+    profile: Profile
+    setting: Setting
+    notes: list[str]
+
+
+def chosen(
+    installation: Installation,
+    name: str = "",
+    *,
+    agents: Sequence[str] = (),
+    changes: Sequence[str] = (),
+    recorded: bool = False,
+) -> Chosen:
+    """The profile `name` (default: the installation's) with `changes` (a.b=c), ready to be tried.
+
+    `recorded`: on a recorded session, at whose pace the desk's times are meant; else at 1x.
+    ConfigurationError says in one line what is wrong.
+    """
+    where = msgspec.structs.replace(installation, profile=name) if name else installation
+    layers = read(where, plugin_defaults())
+    values = values_of(layers)
+    for change in changes:
+        key, sign, text = change.partition("=")
+        if not sign or not key.strip():
+            raise ConfigurationError(
+                f"--set {change}: expected a.b=value, as agents.trend.leverage=2"
+            )
+        values = merge(values, nested(key.strip(), parse_value(text.strip())))
+    profile = profile_of(
+        [*layers, layers[-1]._replace(name="command", source="--set", values=values)]
+    )
+    profile, notes = on_paper(_only(profile, agents))
+    if not recorded and profile.simulator is not None:
+        simulator = msgspec.structs.replace(profile.simulator, speed=1.0)
+        profile = msgspec.structs.replace(profile, simulator=simulator)
+    return Chosen(profile, setting_of(profile, where), notes)
+
+
+def setting_of(profile: Profile, installation: Installation) -> Setting:
+    """A profile whose agents all have paper money."""
+    loaded = plugins.load()
+    code = plugins.code_hash(loaded)
+    cache_in(kernels(installation), code)
+    guard = None
+    if profile.guarded:
+        guard = settings_of(
+            profile.pump, int(profile.pump.heartbeat_ms * profile.pace), boundary(profile)
+        )
+    return Setting(
+        profile=profile.name or installation.profile,
+        engines=plugins.resolve(profile, loaded),
+        desks=[each for each in desks(profile, loaded) if each.agents],
+        guard=guard,
+        retry_ms=round(RETRY_MS * profile.pace),
+        code=code,
+    )
+
+
+def kernels(installation: Installation) -> Path:
+    """Where machine code is kept."""
+    return installation.data / "cache" / "kernels"
+
+
+def on_paper(profile: Profile) -> tuple[Profile, list[str]]:
+    """With every agent on paper money of its own; says for whom that is another account."""
+    notes = []
+    agents: dict[str, AgentConfig] = {}
+    for name, agent in profile.agents.items():
+        agents[name] = agent
+        if agent.mode == "live":
+            agents[name] = msgspec.structs.replace(agent, mode="paper", account="")
+            notes.append(f"agent {name} trades on account {agent.account}: tried on paper money")
+    accounts: dict[str, Any] = {} if notes else dict(profile.accounts)
+    return msgspec.structs.replace(profile, agents=agents, accounts=accounts), notes
+
+
+def _only(profile: Profile, agents: Sequence[str]) -> Profile:
+    enabled = {name: each for name, each in profile.agents.items() if each.enabled}
+    for name in agents:
+        if name not in profile.agents:
+            known = ", ".join(profile.agents) or "none"
+            raise ConfigurationError(f"no agent is called {name!r}: there are {known}")
+    kept = {name: profile.agents[name] for name in agents} if agents else enabled
+    if not kept:
+        raise ConfigurationError(
+            f"profile {profile.name} has no enabled agent: name one in [agents.NAME]"
+        )
+    return msgspec.structs.replace(profile, agents=kept)
