@@ -41,6 +41,8 @@ COMMANDS: dict[str, Command] = {
     "ledger": Command("services.cli.ledger.app", "app", "Trades, PnL, orders, refusals."),
     "picture": Command("services.cli.ledger.picture", "picture", "Draws a trade as a PNG."),
     "chaos": Command("services.cli.chaos.command", "chaos", "Kills everything; counts orders."),
+    "verify": Command("services.cli.verify.command", "verify", "Recomputes every decision."),
+    "backtest": Command("services.cli.backtest.command", "run", "Tries a profile on the past."),
     "indicator": Command("services.cli.indicator", "indicator", "Computes an indicator of a file."),
     "check-causal": Command("services.cli.check_causal", "check_causal", "Looks for look-ahead."),
     "new": Command("services.cli.new_engine", "app", "Writes a plug-in from a template."),

@@ -55,15 +55,17 @@ def chosen(
     profile = profile_of(
         [*layers, layers[-1]._replace(name="command", source="--set", values=values)]
     )
+    if recorded:  # as it ran: what trades on an account of a venue is left out
+        return Chosen(profile, setting_of(profile, where), [])
     profile, notes = on_paper(_only(profile, agents))
-    if not recorded and profile.simulator is not None:
+    if profile.simulator is not None:
         simulator = msgspec.structs.replace(profile.simulator, speed=1.0)
         profile = msgspec.structs.replace(profile, simulator=simulator)
     return Chosen(profile, setting_of(profile, where), notes)
 
 
 def setting_of(profile: Profile, installation: Installation) -> Setting:
-    """A profile whose agents all have paper money."""
+    """A profile's engines and the agents of it that have paper money."""
     loaded = plugins.load()
     code = plugins.code_hash(loaded)
     cache_in(kernels(installation), code)
@@ -75,7 +77,7 @@ def setting_of(profile: Profile, installation: Installation) -> Setting:
     return Setting(
         profile=profile.name or installation.profile,
         engines=plugins.resolve(profile, loaded),
-        desks=[each for each in desks(profile, loaded) if each.agents],
+        desks=[each for each in desks(profile, loaded) if each.kind == "paper" and each.agents],
         guard=guard,
         retry_ms=round(RETRY_MS * profile.pace),
         code=code,

@@ -270,3 +270,42 @@ def test_a_symbol_that_has_gone_is_waited_for_again_once_it_has_caught_up():
     assert behind == 6 * 60_000 - 1
     marks.row(row("GONE", 5), clock)
     assert marks.at == 6 * 60_000 - 1
+
+
+@given(
+    st.lists(
+        st.tuples(st.sampled_from(["row", "forget", "kept"]), st.integers(0, 4), st.integers(0, 2)),
+        max_size=60,
+    )
+)
+def test_the_watermark_of_signals_is_the_least_of_all_slots_whatever_came(
+    steps: list[tuple[str, int, int]],
+) -> None:
+    """It was made anew from all slots at every row: a quarter of the executor's time at a close."""
+    marks = CloseMarks()
+    newest = dict.fromkeys(range(5), 0)
+
+    for what, which, missed in steps:
+        if what == "row":
+            newest[which] += 300_000
+            marks.row(row_of(f"S{which}", newest[which], signalled=missed == 1), clock=0)
+        elif what == "forget":
+            marks.forget(newest[which])
+        else:
+            marks = msgspec.json.decode(msgspec.json.encode(marks), type=CloseMarks)
+        least = [close + 300_000 - 1 for close in marks.closes.values()]
+        assert marks.at == min(least, default=NOBODY)
+
+
+def row_of(symbol: str, close_ms: int, *, signalled: bool) -> MatrixRow:
+    return MatrixRow(
+        symbol=Symbol(symbol),
+        granularity=Granularity("5m"),
+        close_ms=close_ms,
+        notes={},
+        absent={},
+        verdicts={"scalper": "long"} if signalled else {},
+        inputs=[],
+        config="",
+        code="",
+    )

@@ -75,7 +75,13 @@ def backtest(
     signals = _dense(setting, lanes, ways, threads, told)
     notes += ways.lines()
     clock.lap("dense")
-    market = Market(prices, past.instruments, past.funding, _guard(setting, lanes, prices))
+    market = Market(
+        prices,
+        past.instruments,
+        past.funding,
+        _guard(setting, lanes, prices),
+        early=past.prices is None,
+    )
     entries = sorted([*entries_of(signals), *past.entries], key=lambda each: each[:5])
     courses = _sparse(setting, market, entries, span(lanes)[1], told)
     clock.lap("sparse")
@@ -138,6 +144,7 @@ def _result(
             (fill for each in courses for fill in each.fills),
             key=lambda fill: (fill.at, fill.symbol, fill.agent, fill.trade),
         ),
+        events=[event for each in courses for event in each.events],
         refusals={each.agent.name: dict(each.refusals) for each in courses},
         signals={},
         benchmarks=_benchmarks(at_ms, prices),

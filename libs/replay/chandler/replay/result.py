@@ -11,7 +11,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from chandler.core.events import Symbol
+from chandler.core.events import Event, Symbol
 from chandler.core.trading.events import Direction, OrderFilled
 
 Floats = NDArray[np.float64]
@@ -77,6 +77,7 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     curves: dict[str, Curve]  # by agent
     trades: list[Trade]  # by the time they were opened, then symbol
     fills: list[OrderFilled]  # in the order in which they happened
+    events: list[Event]  # of topic orders but refusals, each agent's in its order
     refusals: dict[str, dict[str, int]]  # agent → reason → how often
     signals: dict[str, int]  # engine → how many
     benchmarks: dict[str, Floats]  # "BTCUSDT", "universe": value of 1.0 held from the start

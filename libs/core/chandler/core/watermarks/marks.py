@@ -40,7 +40,7 @@ class _Row(msgspec.Struct):
     missing: list[str]
 
 
-class CloseMarks(msgspec.Struct):
+class CloseMarks(msgspec.Struct, dict=True):
     """One partition of signals, by its matrix rows: a close is out when all symbols have it.
 
     Row and signals of an evaluation are in one transaction but are fetched each by itself: a
@@ -52,12 +52,18 @@ class CloseMarks(msgspec.Struct):
     rows: dict[str, list[_Row]] = {}  # waiting for signals
     early: dict[str, dict[int, list[str]]] = {}  # signals before their row: close → engines
 
+    def __post_init__(self) -> None:
+        self._floor = UNKNOWN  # the least of all slots, where `_lowest` says how many are there
+        self._lowest = 0  # 0: it isn't known
+
     def row(self, row: MatrixRow, clock: int) -> None:
         """Takes in an evaluated close."""
         slot = f"{row.symbol}|{row.granularity}"
         if row.close_ms <= self.closes.get(slot, UNKNOWN) or self._lags(slot, row.close_ms, clock):
             return
-        self.closes.setdefault(slot, row.close_ms - interval_ms(row.granularity))
+        if slot not in self.closes:
+            self._lowest = 0
+            self.closes[slot] = row.close_ms - interval_ms(row.granularity)
         there = self.early.get(slot, {}).get(row.close_ms, [])
         missing = [
             engine
@@ -84,9 +90,11 @@ class CloseMarks(msgspec.Struct):
         return slot not in self.closes and close_ms + _interval(slot) - 1 < clock
 
     def _settle(self, slot: str) -> None:
-        waiting = self.rows[slot]
+        waiting, before = self.rows[slot], self.closes[slot]
         while waiting and not waiting[0].missing:
             self.closes[slot] = waiting.pop(0).close_ms
+        if self._lowest and before != self.closes[slot]:
+            self._lowest -= before + _interval(slot) - 1 == self._floor
         if not waiting:
             del self.rows[slot]
         early = self.early.get(slot)
@@ -100,13 +108,18 @@ class CloseMarks(msgspec.Struct):
     @property
     def at(self) -> int:
         """Up to where all signals are out; NOBODY while no symbol is evaluated here."""
-        return min(
-            (close + _interval(slot) - 1 for slot, close in self.closes.items()), default=NOBODY
-        )
+        if not self.closes:
+            return NOBODY
+        if not self._lowest:  # once per close, not once per row: there may be hundreds of slots
+            every = [close + _interval(slot) - 1 for slot, close in self.closes.items()]
+            self._floor = min(every)
+            self._lowest = every.count(self._floor)
+        return self._floor
 
     def forget(self, at: int) -> None:
         """No longer waits for who has not come to `at`; the next row brings it back."""
         late = [slot for slot, close in self.closes.items() if close + _interval(slot) - 1 < at]
+        self._lowest = 0
         for slot in late:
             del self.closes[slot]
             self.rows.pop(slot, None)

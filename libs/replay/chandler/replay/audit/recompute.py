@@ -227,6 +227,7 @@ def compare(
     To be honest while the stream runs: read matrix first, then signals, then candles.
     """
     checked = Checked(topic="signals") if checked is None else checked
+    recorded = [signal for signal in recorded if bounds.holds(signal.close_ms)]
     current = {engine.hash for engine in engines}
     began = {place: begin.close_ms for place, begin in (begins or {}).items()}
     expected = {signal.id: signal for signal in recomputed}
@@ -235,18 +236,14 @@ def compare(
     seen: Counter[str] = Counter()
     differences: list[str] = []
     for signal in recorded:
-        if not bounds.holds(signal.close_ms):
-            continue
         seen[signal.id] += 1
         if seen[signal.id] > 1:
-            continue
-        if signal.config not in current:
-            checked.excused(NOT_COMPARED, OTHER_SIGNAL)
             continue
         is_earlier = signal.close_ms < began.get((signal.symbol, signal.granularity), 0)
         like = (before if is_earlier else expected).get(signal.id)
         fault = _fault(signal, like)
-        if fault and (is_earlier or signal.code != code):
+        is_other = signal.config not in current
+        if is_other or (fault and (is_earlier or signal.code != code)):
             checked.excused(NOT_COMPARED, OTHER_SIGNAL)
             continue
         compared[signal.id] = signal
@@ -255,23 +252,10 @@ def compare(
             checked.wrong(_difference(fault, signal, like))
         else:
             checked.right(signal.close_ms, encode(signal))
-    absent = [
-        signal
-        for signal in expected.values()
-        if signal.id not in seen
-        and bounds.holds(signal.close_ms)
-        and signal.close_ms <= due.get((signal.symbol, signal.granularity), -1)
-    ]
     mismatches = len(differences)
-    for signal in absent:
-        differences.append(f"{_named(signal)}: recomputed, and not recorded")
-        checked.absent(_difference("recomputed, and not recorded", None, signal))
-    twice = [signal for signal in recorded if seen[signal.id] > 1]
-    for signal in {signal.id: signal for signal in twice}.values():
-        said = f"{signal.id}: recorded {seen[signal.id]} times"
-        differences.append(said)
-        for _ in range(seen[signal.id] - 1):
-            checked.again(_difference(said, signal, expected.get(signal.id)))
+    unseen = [each for each in recomputed if each.id not in seen and bounds.holds(each.close_ms)]
+    absent = _absent(unseen, due, checked)
+    differences += [*absent, *_twice(recorded, seen, expected, checked)]
     return SignalAudit(
         signals=len(compared),
         mismatches=mismatches,
@@ -281,6 +265,35 @@ def compare(
         digest=digest_of(compared.values()),
         differences=differences[:SHOWN_MAX],
     )
+
+
+def _absent(
+    unseen: Sequence[Signal],
+    due: Mapping[tuple[Symbol, Granularity], int],
+    checked: Checked,
+) -> list[str]:
+    """What has to be there and isn't."""
+    said = []
+    for signal in unseen:
+        if signal.close_ms <= due.get((signal.symbol, signal.granularity), -1):
+            said.append(f"{_named(signal)}: recomputed, and not recorded")
+            checked.absent(_difference("recomputed, and not recorded", None, signal))
+    return said
+
+
+def _twice(
+    recorded: Sequence[Signal],
+    seen: Mapping[str, int],
+    expected: Mapping[str, Signal],
+    checked: Checked,
+) -> list[str]:
+    """What is recorded more than once, each with how often."""
+    said = []
+    for signal in {each.id: each for each in recorded if seen.get(each.id, 0) > 1}.values():
+        said.append(f"{signal.id}: recorded {seen[signal.id]} times")
+        for _ in range(seen[signal.id] - 1):
+            checked.again(_difference(said[-1], signal, expected.get(signal.id)))
+    return said
 
 
 def _fault(signal: Signal, like: Signal | None) -> str:

@@ -16,20 +16,21 @@ T = TypeVar("T", Instrument, FundingRate)
 class History(Generic[T]):
     """One symbol's records of a topic, by the time from which they hold."""
 
-    def __init__(self, records: Sequence[T]) -> None:
+    def __init__(self, records: Sequence[T], *, early: bool) -> None:
+        self.early = early
         self.records: list[T] = sorted(records, key=lambda each: each.seen_at)
         self._ats: list[int] = [each.seen_at for each in self.records]
 
     def at(self, at: int) -> T | None:
-        """The one in force; the first counts for all time before it, too."""
+        """The one in force; None before the first, unless that counts early."""
         found = bisect_right(self._ats, at)
         if found:
             return self.records[found - 1]
-        return self.records[0] if self.records else None
+        return self.records[0] if self.records and self.early else None
 
     def changes_after(self, at: int) -> int:
         """When the next one comes into force."""
-        found = max(1, bisect_right(self._ats, at))
+        found = max(int(self.early), bisect_right(self._ats, at))
         return self._ats[found] if found < len(self._ats) else NEVER
 
 
@@ -52,10 +53,14 @@ class Market:
         instruments: Mapping[Symbol, Sequence[Instrument]],
         funding: Mapping[Symbol, Sequence[FundingRate]],
         guard: Callable[[Symbol], Guarded] | None,
+        *,
+        early: bool = True,
     ) -> None:
         self.prices = prices
-        self.instruments = {each: History(records) for each, records in instruments.items()}
-        self.funding = {each: History(records) for each, records in funding.items()}
+        self.instruments = {
+            each: History(records, early=early) for each, records in instruments.items()
+        }
+        self.funding = {each: History(records, early=early) for each, records in funding.items()}
         self._guard = guard
         self._guards: dict[Symbol, Guards] = {}
 

@@ -1,0 +1,191 @@
+"""A backtest's figures, and a comparison's, as tables for people."""
+
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import NamedTuple
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+from rich.text import Text
+
+from chandler.replay.metrics import Measured, Metrics, Performance, TradeFigures
+from chandler.replay.report.comparison import Comparison, Number
+from chandler.replay.result import Result, Trade
+from services.cli.desk.columns import age
+
+NONE = "-"
+ROWS_MAX = 12  # of a breakdown: those that made or lost the most
+BREAKDOWNS = ("engine", "symbol", "reason", "side", "month")
+
+
+class _Curve(NamedTuple):
+    name: str
+    performance: Performance
+    measured: Measured | None  # of benchmarks nothing but the curve is known
+
+
+def share(value: float | None) -> str:
+    """12.34 %"""
+    return NONE if value is None else f"{100 * value:,.2f} %"
+
+
+def figure(value: Number) -> str:
+    """Two places, with thousands."""
+    return NONE if value is None else f"{value:,.2f}"
+
+
+def signed(value: Number) -> Text:
+    """The same, in its colour."""
+    if value is None:
+        return Text(NONE)
+    return Text(f"{value:+,.2f}", style="green" if value > 0 else "red" if value < 0 else "")
+
+
+def show(console: Console, result: Result, metrics: Metrics) -> None:
+    """Prints a result: figures of all curves, breakdowns, refusals, notes."""
+    console.print(_figures(metrics))
+    for name in BREAKDOWNS:
+        groups = metrics.breakdowns[name]
+        if groups:
+            console.print(_breakdown(name, groups))
+    refusals: dict[str, int] = {}
+    for reasons in result.refusals.values():
+        for reason, count in reasons.items():
+            refusals[reason] = refusals.get(reason, 0) + count
+    if refusals:
+        pairs = sorted(refusals.items(), key=lambda each: (-each[1], each[0]))
+        told = " ".join(f"{reason}={count}" for reason, count in pairs)
+        console.print(f"refusals: {escape(told)}")
+    for note in result.notes:
+        console.print(f"note: {escape(note)}")
+    if not result.trades:
+        console.print("no trades were made in this period")
+
+
+def _figures(metrics: Metrics) -> Table:
+    curves = [_Curve("portfolio", metrics.portfolio.performance, metrics.portfolio)]
+    if len(metrics.agents) > 1:
+        curves += [_Curve(name, each.performance, each) for name, each in metrics.agents.items()]
+    curves += [_Curve(f"{name} held", each, None) for name, each in metrics.benchmarks.items()]
+    table = Table(box=None, padding=(0, 1))
+    table.add_column("", overflow="fold")
+    for heading in (
+        "return", "CAGR", "drawdown", "Sharpe", "Sortino", "Calmar", "trades", "PnL", "win rate",
+        "factor", "fees", "funding", "open", "turnover",
+    ):  # fmt: skip
+        table.add_column(heading, justify="right", no_wrap=True)
+    for each in curves:
+        performance = each.performance
+        fall = performance.drawdown_within
+        table.add_row(
+            escape(each.name),
+            share(performance.total_return),
+            share(performance.cagr),
+            share(fall.depth if fall else 0.0),
+            figure(performance.sharpe),
+            figure(performance.sortino),
+            figure(performance.calmar),
+            *(_traded(each.measured.trades) if each.measured else [""] * 8),
+        )
+    return table
+
+
+def _traded(trades: TradeFigures) -> list[str | Text]:
+    return [
+        str(trades.trades),
+        signed(trades.pnl),
+        share(trades.win_rate),
+        figure(trades.profit_factor),
+        figure(trades.fees),
+        figure(trades.funding),
+        share(trades.time_open),
+        figure(trades.turnover),
+    ]
+
+
+def _breakdown(name: str, groups: dict[str, TradeFigures]) -> Table:
+    """Months in their order; others by what they made, the middle left out where there are many."""
+    rows = list(groups.items())
+    if name != "month":
+        rows.sort(key=lambda each: -each[1].pnl)
+    left_out = len(rows) - ROWS_MAX if name != "month" else 0
+    if left_out > 0:
+        rows = [*rows[: ROWS_MAX // 2], *rows[-(ROWS_MAX // 2) :]]
+    table = Table(box=None, padding=(0, 1))
+    table.add_column(name if name != "reason" else "exit reason", overflow="fold")
+    for heading in (
+        "trades", "PnL", "win rate", "factor", "average", "held", "fees", "funding", "open",
+    ):  # fmt: skip
+        table.add_column(heading, justify="right", no_wrap=True)
+    for place, (key, each) in enumerate(rows):
+        if left_out > 0 and place == ROWS_MAX // 2:
+            table.add_row(f"… {left_out} more")
+        table.add_row(
+            escape(key),
+            str(each.trades),
+            signed(each.pnl),
+            share(each.win_rate),
+            figure(each.profit_factor),
+            signed(each.average),
+            age(each.holding_ms) if each.holding_ms is not None else NONE,
+            figure(each.fees),
+            figure(each.funding),
+            str(each.open_trades),
+        )
+    return table
+
+
+def show_comparison(console: Console, found: Comparison, *, trades_max: int = 10) -> None:
+    """Prints two runs side by side, and the first trades that differ."""
+    same = {
+        "digest": found.same_digest,
+        "candles": found.same_candles,
+        "configuration": found.same_config,
+        "code": found.same_code,
+    }
+    console.print(
+        "  ".join(f"{what}: {'same' if is_so else 'other'}" for what, is_so in same.items())
+    )
+    table = Table(box=None, padding=(0, 1))
+    table.add_column("")
+    for heading in (found.first, found.second, "difference"):
+        table.add_column(escape(heading), justify="right", no_wrap=True)
+    for line in found.figures:
+        table.add_row(
+            line.name.replace("_", " ").replace(".", " "),
+            _kind(line.kind, line.first),
+            _kind(line.kind, line.second),
+            "same" if line.first == line.second else _kind(line.kind, line.difference, sign=True),
+        )
+    console.print(table)
+    for name, trades in ((found.first, found.only_first), (found.second, found.only_second)):
+        console.print(f"only in {escape(name)}: {len(trades)} trades")
+        for trade in trades[:trades_max]:
+            console.print(f"  {escape(_one_line(trade))}")
+    console.print(f"in both: {found.equal} equal, {len(found.differing)} with another end")
+    for pair in found.differing[:trades_max]:
+        one, other = pair.first, pair.second
+        told = f"{_one_line(one)} → {other.reason or 'still open'}, {other.pnl:+,.2f}"
+        console.print(f"  {escape(told)}")
+
+
+def _kind(kind: str, value: Number, *, sign: bool = False) -> str:
+    if value is None:
+        return NONE
+    plus = "+" if sign and value > 0 else ""
+    if kind == "share":
+        return plus + share(float(value))
+    if kind == "lasting":
+        return ("-" if value < 0 else plus) + age(abs(int(value)))
+    if kind == "count":
+        return f"{plus}{int(value):,}"
+    return plus + figure(value if isinstance(value, Decimal) else float(value))
+
+
+def _one_line(trade: Trade) -> str:
+    opened = datetime.fromtimestamp(trade.opened_ms / 1_000, UTC)
+    return (
+        f"{opened:%Y-%m-%d %H:%M} {trade.symbol} {trade.side} {trade.agent}: "
+        f"{trade.reason or 'still open'}, {trade.pnl:+,.2f}"
+    )

@@ -1,0 +1,1 @@
+"""`verify`: every decision again, from what it was made of."""
