@@ -28,7 +28,10 @@ from chandler.core.events import Event
 from chandler.core.trading.events import (
     Command,
     DeskTaken,
+    OrderCancelled,
+    OrderExpired,
     OrderFilled,
+    OrderRefused,
     OrderRequested,
     OrdersOut,
     Refusal,
@@ -99,7 +102,7 @@ class Book:
         self.open: dict[tuple[str, str], Decimal] = {}
         self.entries = 0  # filled, or refused where they should not be
         self.refused: Counter[str] = Counter()
-        self.under_way: set[str] = set()
+        self.under_way: dict[str, str] = {}  # order → its action
         self._bench = bench
         self._changed = asyncio.Event()
 
@@ -112,7 +115,7 @@ class Book:
     def _take(self, event: Event | None) -> None:
         match event:
             case OrderRequested():
-                self.under_way.add(event.id)
+                self.under_way[event.id] = event.action
             case OrderFilled():
                 key = (event.agent, event.symbol)
                 sign = -1 if event.action == "close" else 1
@@ -120,11 +123,16 @@ class Book:
                 if not self.open[key]:
                     del self.open[key]
                 if event.done:
-                    self.under_way.discard(event.id)
-                    self.entries += event.action == "open"
+                    self._ended(event.id)
+            case OrderRefused() | OrderExpired() | OrderCancelled():
+                self.refused[type(event).__name__] += 1
+                self._ended(event.id)
             case Refusal() if event.reason not in STRANGERS:
                 self.refused[event.reason] += 1
                 self.entries += event.source == ENGINE
+
+    def _ended(self, order: str) -> None:
+        self.entries += self.under_way.pop(order, "") == "open"
 
     async def until(self, entries: int) -> None:
         """So many entries have come to an end; says what is missing after a while."""

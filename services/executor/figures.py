@@ -7,12 +7,13 @@ from typing import cast
 import msgspec
 
 from chandler.core.desk.config import Desk
+from chandler.core.desk.eligibility import may_be_followed
 from chandler.core.desk.journal import record
 from chandler.core.desk.live.inputs import Input
 from chandler.core.desk.state import AgentState, pending
 from chandler.core.desk.step import take
 from chandler.core.desk.turn import Taken
-from chandler.core.events import DeadLetter
+from chandler.core.events import DeadLetter, Event, Signal
 from chandler.core.stage import Output
 from chandler.core.trading.events import (
     DeskTaken,
@@ -87,6 +88,10 @@ class DeskFold:
     def __init__(self, desk: Desk, code: str) -> None:
         self._desk = desk
         self._code = code
+
+    def heeds(self, event: Event) -> bool:
+        """Whether an agent could act on it: a signal that nobody follows is refused later."""
+        return not isinstance(event, Signal) or may_be_followed(self._desk, event)
 
     def take(
         self,

@@ -100,12 +100,14 @@ def _recorded(profile: str, out: Path | None, *, diff: bool, as_json: bool) -> i
     """The session again, over its own tickers; and what it did otherwise."""
     with reading() as installation:
         tried = chosen(installation, profile, recorded=True)
+        # What the session did first, so that all that it did it by is there.
+        done = asyncio.run(recorded_orders(installation, tried.setting.desks)) if diff else None
         with _bar(quiet=as_json) as told:
             past, notes = asyncio.run(recorded_past(installation, list(_read_by(tried.setting))))
             result = _tried(tried, past, notes, told)
-        if not diff:
-            return _shown(installation, result, out, None, as_json=as_json)
-        recorded, shards, late = asyncio.run(recorded_orders(installation, tried.setting.desks))
+    if done is None:
+        return _shown(installation, result, out, None, as_json=as_json)
+    recorded, shards, late = done
     return _difference(compare(recorded, result.events, shards, late), as_json=as_json)
 
 

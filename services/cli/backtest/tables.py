@@ -1,5 +1,6 @@
 """A backtest's figures, and a comparison's, as tables for people."""
 
+from collections.abc import Callable
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import NamedTuple
@@ -69,39 +70,42 @@ def _figures(metrics: Metrics) -> Table:
         curves += [_Curve(name, each.performance, each) for name, each in metrics.agents.items()]
     curves += [_Curve(f"{name} held", each, None) for name, each in metrics.benchmarks.items()]
     table = Table(box=None, padding=(0, 1))
-    table.add_column("", overflow="fold")
-    for heading in (
-        "return", "CAGR", "drawdown", "Sharpe", "Sortino", "Calmar", "trades", "PnL", "win rate",
-        "factor", "fees", "funding", "open", "turnover",
-    ):  # fmt: skip
-        table.add_column(heading, justify="right", no_wrap=True)
+    table.add_column("", no_wrap=True)
     for each in curves:
-        performance = each.performance
-        fall = performance.drawdown_within
+        table.add_column(escape(each.name), justify="right", no_wrap=True)
+    for name, cell in FIGURES.items():
+        table.add_row(name, *(cell(each.performance) for each in curves))
+    for name, told in TRADED.items():
         table.add_row(
-            escape(each.name),
-            share(performance.total_return),
-            share(performance.cagr),
-            share(fall.depth if fall else 0.0),
-            figure(performance.sharpe),
-            figure(performance.sortino),
-            figure(performance.calmar),
-            *(_traded(each.measured.trades) if each.measured else [""] * 8),
+            name, *(told(each.measured.trades) if each.measured else "" for each in curves)
         )
     return table
 
 
-def _traded(trades: TradeFigures) -> list[str | Text]:
-    return [
-        str(trades.trades),
-        signed(trades.pnl),
-        share(trades.win_rate),
-        figure(trades.profit_factor),
-        figure(trades.fees),
-        figure(trades.funding),
-        share(trades.time_open),
-        figure(trades.turnover),
-    ]
+def _fall(performance: Performance) -> str:
+    fall = performance.drawdown_within
+    return share(fall.depth if fall else 0.0)
+
+
+# A column for each curve, so that a narrow window shows what matters.
+FIGURES: dict[str, Callable[[Performance], str]] = {
+    "return": lambda each: share(each.total_return),
+    "CAGR": lambda each: share(each.cagr),
+    "drawdown": _fall,
+    "Sharpe": lambda each: figure(each.sharpe),
+    "Sortino": lambda each: figure(each.sortino),
+    "Calmar": lambda each: figure(each.calmar),
+}
+TRADED: dict[str, Callable[[TradeFigures], str | Text]] = {
+    "trades": lambda each: str(each.trades),
+    "PnL": lambda each: signed(each.pnl),
+    "win rate": lambda each: share(each.win_rate),
+    "profit factor": lambda each: figure(each.profit_factor),
+    "fees": lambda each: figure(each.fees),
+    "funding": lambda each: figure(each.funding),
+    "time open": lambda each: share(each.time_open),
+    "turnover": lambda each: figure(each.turnover),
+}
 
 
 def _breakdown(name: str, groups: dict[str, TradeFigures]) -> Table:

@@ -1,6 +1,6 @@
 """Returns, risk and falls of an equity curve, compared with what another library computes."""
 
-import empyrical  # type: ignore[import-untyped]
+import empyrical
 import hypothesis.extra.numpy as arrays
 import hypothesis.strategies as st
 import numpy as np

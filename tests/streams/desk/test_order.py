@@ -187,3 +187,26 @@ def test_what_the_venue_says_does_not_wait_behind_what_lies_in_the_topics():
     assert first is not None
     assert first.taken.topic == ""
     assert [turn.taken.offset for turn in iter(order.take, None)] == [0, 1, 2]
+
+
+def test_what_nobody_heeds_goes_last_and_is_not_lost_in_a_restart():
+    """At a close of 200 symbols an order waited behind the refusals of all the other signals."""
+    parts = {"signals": (0,)}
+
+    def mine(event: Event) -> bool:
+        return getattr(event, "symbol", "") == "C"
+
+    order = Arrived(parts, heeds=mine)
+    for offset, symbol in enumerate("ABCA"):
+        order.feed(record("signals", offset, signal(symbol, MINUTE)))
+    first = order.take()
+    assert first is not None
+    order.passed(first.taken)
+
+    again = Arrived(parts, order.kept(), heeds=mine)
+    for offset, symbol in enumerate("ABCA"):
+        again.feed(record("signals", offset, signal(symbol, MINUTE)))
+
+    assert first.taken.offset == 2
+    assert [turn.taken.offset for turn in iter(again.take, None)] == [0, 1, 3]
+    assert again.low("signals", 0) == 0

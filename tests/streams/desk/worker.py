@@ -41,6 +41,9 @@ class CountingFold:
 
     state_type = Tally
 
+    def heeds(self, event: Event) -> bool:
+        return True
+
     def take(
         self,
         states: Mapping[str, Tally],

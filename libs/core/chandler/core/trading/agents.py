@@ -66,7 +66,9 @@ class DeskConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     """What all agents share."""
 
     shards: int = 1  # of the paper accounts; each other account is a shard of its own
-    window_s_max: float = 5.0  # wall time that an input is waited for before the desk goes on
+    # Wall time that an input is waited for before the desk goes on without it. Paper fills are by
+    # event time, so waiting costs nothing; what a backtest gives otherwise, it explains by this.
+    window_s_max: float = 30.0
     guard_age_ms_max: int = 30_000  # an older guard refuses shorts; venue's clock at 1x
     reconcile_s: float = 60.0  # wall time between two comparisons with a venue
 

@@ -2,7 +2,7 @@
 
 from typing import Any, NamedTuple
 
-import pandas as pd  # type: ignore[import-untyped]
+import pandas as pd
 
 from chandler.replay.metrics.measure import portfolio
 from chandler.replay.result import Result, Trade

@@ -1,6 +1,7 @@
 """Fetched records in the order in which they arrived, and what came by no topic at all.
 
-The venue's inputs go first: what lies in the topics may have waited for long, after a restart.
+The venue's inputs go first: what lies in the topics may have waited for long, after a restart. What
+nobody heeds goes last: at a close hundreds of signals come at once, and few are for this shard.
 """
 
 from collections import deque
@@ -28,10 +29,13 @@ class Arrived:
         *,
         past: Callable[[Event], None] = lambda _: None,
         start: Offset | None = None,
+        heeds: Callable[[Event], bool] = lambda _: True,
     ) -> None:
+        self._heeds = heeds
         self._parts = parts
         self._past = past
         self._queue: deque[Taken] = deque()
+        self._unheeded: deque[Taken] = deque()  # taken when nothing else waits
         self._local: deque[Taken] = deque()
         self._newest: dict[str, int] = {}
         self.dropped = 0
@@ -59,16 +63,18 @@ class Arrived:
                 self._past(event)
             return
         self._positions.waits(taken)
-        self._queue.append(taken)
+        heeded = event is None or self._heeds(event)
+        (self._queue if heeded else self._unheeded).append(taken)
 
     def local(self, event: msgspec.Struct) -> None:
         """An input that comes by no topic: the venue's."""
         self._local.append(Taken("", -1, -1, 0, cast(Event, event), -1, "", b""))
 
     def take(self) -> Next | None:
-        if not self._queue and not self._local:
+        waiting = self._local or self._queue or self._unheeded
+        if not waiting:
             return None
-        taken = (self._local or self._queue).popleft()
+        taken = waiting.popleft()
         if taken.topic not in UNTIMED:
             self.clock = max(self.clock, taken.at)
         return Next(taken, self.clock, False)
@@ -115,10 +121,11 @@ class Arrived:
 
     def clear(self) -> None:
         self._queue.clear()
+        self._unheeded.clear()
         self._local.clear()
         self._newest.clear()
         self._positions = Positions(self._parts, self.kept())
 
     def kept(self) -> OrderKept:
         read, low = self._positions.kept()
-        return OrderKept(read=read, low=low, clock=self.clock)
+        return OrderKept(read=read, low=low, clock=self.clock, gone=self._positions.gone())

@@ -22,6 +22,7 @@ class OrderKept(msgspec.Struct, frozen=True, kw_only=True):
     shards: dict[str, dict[int, ShardMarks]] = {}
     closes: dict[int, CloseMarks] = {}  # partition of matrix →
     clock: int = -1  # of an order by arrival
+    gone: dict[str, dict[int, list[int]]] = {}  # taken ahead of what is read again
 
 
 class Taken(NamedTuple):
@@ -80,6 +81,8 @@ class Positions:
         # Up to where the predecessor had read, and from where it is read again.
         self._known = {(topic, p): kept.read.get(topic, {}).get(p, -1) for topic, p in every}
         self._again = {(topic, p): kept.low.get(topic, {}).get(p, -1) for topic, p in every}
+        # Taken ahead of what is read again.
+        self._done = {(topic, p): set(kept.gone.get(topic, {}).get(p, ())) for topic, p in every}
         start = start or {}
         self._next = {  # to fetch
             (topic, p): start.get(topic, {}).get(p, self._again[topic, p]) for topic, p in every
@@ -99,7 +102,8 @@ class Positions:
 
     def is_past(self, taken: Taken) -> bool:
         """Whether the record was surely taken before the state was written."""
-        return taken.offset < self._again[taken.topic, taken.partition]
+        part = (taken.topic, taken.partition)
+        return taken.offset < self._again[part] or taken.offset in self._done[part]
 
     def fetched(self, topic: str, partition: int, following: int) -> None:
         """All before the offset `following` was fetched."""
@@ -134,6 +138,16 @@ class Positions:
     def read(self, topic: str, partition: int) -> int:
         """The first offset that was never fetched."""
         return max(self._known[topic, partition], self._next[topic, partition])
+
+    def gone(self) -> dict[str, dict[int, list[int]]]:
+        """What was taken ahead of an earlier record that still waits."""
+        found: dict[str, dict[int, list[int]]] = {}
+        for (topic, partition), done in self._done.items():
+            low = self.low(topic, partition)
+            ahead = sorted(each for each in done | self._gone[topic, partition] if each >= low)
+            if ahead:
+                found.setdefault(topic, {})[partition] = ahead
+        return found
 
     def kept(self) -> tuple[Offset, Offset]:
         """(read, low) of what was ever fetched."""

@@ -10,7 +10,7 @@ from typing import Any, Generic, Protocol, TypeVar
 import msgspec
 from aiokafka import AIOKafkaProducer
 
-from chandler.core.events import DeadLetter
+from chandler.core.events import DeadLetter, Event
 from chandler.core.stage import Output
 from chandler.core.trading.events import DeskTaken, OrderRequested, OrdersOut, Seen
 from chandler.core.watermarks.seen import MarketKept
@@ -48,6 +48,9 @@ class Fold(Protocol[S]):
 
     @property
     def state_type(self) -> type[S]: ...
+
+    def heeds(self, event: Event) -> bool:
+        """Whether something may come of it; on a live shard what nobody heeds goes last."""
 
     def take(
         self,

@@ -178,7 +178,8 @@ class Taker(Generic[S]):
         self, parts: Mapping[str, Sequence[int]], kept: OrderKept, start: Offset
     ) -> Ordered | Arrived:
         if self._shard.live:
-            return Arrived(parts, kept, past=self.market.take, start=start)
+            heeds = self._fold.heeds
+            return Arrived(parts, kept, past=self.market.take, start=start, heeds=heeds)
         order = Ordered(parts, WAITED, kept, gated=self._gate, past=self.market.take, start=start)
         for symbol, at in self.market.guarded().items():
             order.open(symbol, at)
