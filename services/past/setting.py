@@ -6,8 +6,9 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from chandler.core.desk.config import Desk
 from chandler.core.market.surge import settings_of
-from chandler.core.trading.agents import AgentConfig
+from chandler.core.trading.agents import AgentConfig, PumpConfig
 from chandler.replay.backtest import Setting
 from chandler.replay.dense.native import cache_in
 from chandler.streams.settings import Installation
@@ -29,18 +30,24 @@ class Chosen(NamedTuple):
     notes: list[str]
 
 
+class Ran(NamedTuple):
+    """How a session ran."""
+
+    desks: Sequence[Desk]
+    pump: PumpConfig
+    pace: float
+
+
 def chosen(
     installation: Installation,
     name: str = "",
     *,
     agents: Sequence[str] = (),
     changes: Sequence[str] = (),
-    recorded: bool = False,
 ) -> Chosen:
     """The profile `name` (default: the installation's) with `changes` (a.b=c), ready to be tried.
 
-    `recorded`: on a recorded session, at whose pace the desk's times are meant; else at 1x.
-    ConfigurationError says in one line what is wrong.
+    The desk's times are meant at 1x then. ConfigurationError says in one line what is wrong.
     """
     where = msgspec.structs.replace(installation, profile=name) if name else installation
     layers = read(where, plugin_defaults())
@@ -55,8 +62,6 @@ def chosen(
     profile = profile_of(
         [*layers, layers[-1]._replace(name="command", source="--set", values=values)]
     )
-    if recorded:  # as it ran: what trades on an account of a venue is left out
-        return Chosen(profile, setting_of(profile, where), [])
     profile, notes = on_paper(_only(profile, agents))
     if profile.simulator is not None:
         simulator = msgspec.structs.replace(profile.simulator, speed=1.0)
@@ -64,22 +69,24 @@ def chosen(
     return Chosen(profile, setting_of(profile, where), notes)
 
 
-def setting_of(profile: Profile, installation: Installation) -> Setting:
-    """A profile's engines and the agents of it that have paper money."""
+def setting_of(profile: Profile, installation: Installation, ran: Ran | None = None) -> Setting:
+    """A profile's engines and the agents of it that have paper money.
+
+    `ran`: how the desk and the pump guard of a recorded session ran, which then counts.
+    """
     loaded = plugins.load()
     code = plugins.code_hash(loaded)
     cache_in(kernels(installation), code)
+    ran = ran or Ran(desks(profile, loaded), profile.pump, profile.pace)
     guard = None
-    if profile.guarded:
-        guard = settings_of(
-            profile.pump, int(profile.pump.heartbeat_ms * profile.pace), boundary(profile)
-        )
+    if profile.trades and ran.pump.enabled:
+        guard = settings_of(ran.pump, int(ran.pump.heartbeat_ms * ran.pace), boundary(profile))
     return Setting(
         profile=profile.name or installation.profile,
         engines=plugins.resolve(profile, loaded),
-        desks=[each for each in desks(profile, loaded) if each.kind == "paper" and each.agents],
+        desks=[each for each in ran.desks if each.kind == "paper" and each.agents],
         guard=guard,
-        retry_ms=round(RETRY_MS * profile.pace),
+        retry_ms=round(RETRY_MS * ran.pace),
         code=code,
     )
 

@@ -23,8 +23,10 @@ from chandler.replay.result import Result
 from chandler.streams.settings import Installation
 from services.cli.backtest import files, tables
 from services.cli.records.reading import reading
+from services.cli.verify.ran import how_it_ran, shards_of
+from services.loading import configuration
 from services.past.recorded import recorded_orders, recorded_past
-from services.past.setting import Chosen, chosen
+from services.past.setting import Ran, chosen, setting_of
 from services.past.sources import Period, of_files, of_topics
 from services.runner import installed
 
@@ -73,7 +75,7 @@ def run(
         else:
             with reading() as installation:
                 read = asyncio.run(of_topics(installation, tried.setting, period, names))
-        result = _tried(tried, read.past, [*tried.notes, *read.notes], told)
+        result = _tried(tried.setting, read.past, [*tried.notes, *read.notes], told)
     return _shown(installation, result, out, against, as_json=as_json)
 
 
@@ -91,20 +93,25 @@ def moment(option: str, text: str) -> int | None:
     return round(found.timestamp() * 1_000)
 
 
-def _tried(tried: Chosen, past: Past, notes: list[str], told: "Told") -> Result:
-    result = backtest(tried.setting, past, progress=told)
+def _tried(setting: Setting, past: Past, notes: list[str], told: "Told") -> Result:
+    result = backtest(setting, past, progress=told)
     return msgspec.structs.replace(result, notes=[*notes, *result.notes])
 
 
 def _recorded(profile: str, out: Path | None, *, diff: bool, as_json: bool) -> int:
     """The session again, over its own tickers; and what it did otherwise."""
     with reading() as installation:
-        tried = chosen(installation, profile, recorded=True)
+        if profile:
+            installation = msgspec.structs.replace(installation, profile=profile)
+        found = configuration(installation).profile
+        told_by = asyncio.run(how_it_ran(installation, found))
+        ran = Ran(shards_of(told_by, found)[0], told_by.pump, told_by.pace)
+        setting = setting_of(found, installation, ran)
         # What the session did first, so that all that it did it by is there.
-        done = asyncio.run(recorded_orders(installation, tried.setting.desks)) if diff else None
+        done = asyncio.run(recorded_orders(installation, setting.desks)) if diff else None
         with _bar(quiet=as_json) as told:
-            past, notes = asyncio.run(recorded_past(installation, list(_read_by(tried.setting))))
-            result = _tried(tried, past, notes, told)
+            past, notes = asyncio.run(recorded_past(installation, list(_read_by(setting))))
+            result = _tried(setting, past, notes, told)
     if done is None:
         return _shown(installation, result, out, None, as_json=as_json)
     recorded, shards, late = done
