@@ -58,6 +58,7 @@ def shard_of(profile: Profile, desk: Desk) -> Shard:
         shards=profile.desk.shards,
         live=desk.kind == "live",
         window_s_max=profile.desk.window_s_max,
+        patience_s=profile.desk.window_s_max if desk.engines else 0.0,
         guarded=profile.guarded,
     )
 

@@ -80,15 +80,22 @@ async def recorded_orders(
     """
     late = await _late(installation, {desk.shard: desk for desk in desks})
     paper = {name for desk in desks for name in desk.agents}
+    begin: dict[int, int] = {}
     out: dict[int, int] = {}
     events: list[Event] = []
     async for record in read_topics(installation, ["orders"]):
         event = record.event
         if isinstance(event, OrdersOut):
             out[event.shard] = max(event.at, out.get(event.shard, -1))
+            begin[event.shard] = min(event.at, begin.get(event.shard, event.at))
         elif isinstance(event, OrderFilled | BalanceChanged) and event.agent in paper:
             events.append(event)
-    shards = {desk.shard: Shard(frozenset(desk.agents), out.get(desk.shard, -1)) for desk in desks}
+    shards = {
+        desk.shard: Shard(
+            frozenset(desk.agents), begin.get(desk.shard, -1), out.get(desk.shard, -1)
+        )
+        for desk in desks
+    }
     return sorted(events, key=lambda each: getattr(each, "at", 0)), shards, late
 
 

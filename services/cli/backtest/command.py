@@ -111,6 +111,9 @@ def _recorded(profile: str, out: Path | None, *, diff: bool, as_json: bool) -> i
         done = asyncio.run(recorded_orders(installation, setting.desks)) if diff else None
         with _bar(quiet=as_json) as told:
             past, notes = asyncio.run(recorded_past(installation, list(_read_by(setting))))
+            if done is not None:
+                begin_ms = max((each.begin_ms for each in done[1].values()), default=-1)
+                past = msgspec.structs.replace(past, begin_ms=begin_ms)
             result = _tried(setting, past, notes, told)
     if done is None:
         return _shown(installation, result, out, None, as_json=as_json)

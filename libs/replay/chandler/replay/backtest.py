@@ -51,6 +51,7 @@ class Past(msgspec.Struct, frozen=True, kw_only=True):
     prices: Mapping[Symbol, Prices] | None = None
     entries: Sequence[Entry] = ()  # external signals and commands, in the order of things
     source: str = "candles"
+    begin_ms: int = -1  # signals and commands up to it are not taken: nobody traded yet
 
 
 def backtest(
@@ -83,6 +84,7 @@ def backtest(
         early=past.prices is None,
     )
     entries = sorted([*entries_of(signals), *past.entries], key=lambda each: each[:5])
+    entries = [each for each in entries if each.at > past.begin_ms]
     courses = _sparse(setting, market, entries, span(lanes)[1], told)
     clock.lap("sparse")
     found = _result(setting, past, lanes, prices, courses)

@@ -29,10 +29,11 @@ class Late(NamedTuple):
 
 
 class Shard(NamedTuple):
-    """What a paper shard recorded: up to `out_ms` all its orders are out."""
+    """What a paper shard recorded: the session it took part in, by its clock."""
 
     agents: frozenset[str]
-    out_ms: int
+    begin_ms: int  # the first time up to which all its orders were said to be out
+    out_ms: int  # the last one
 
 
 class Difference(NamedTuple):

@@ -146,14 +146,24 @@ class Ordered:
         else:
             self._merge.close(held)
 
-    def begin(self) -> bool:
-        """A fresh order starts where tickers have come to, once they have; whether it has."""
-        if self._merge.clock < 0 and 0 <= self._merge.watermark("tickers") < 2**62:
-            self._merge.begin(self._merge.watermark("tickers"))
-            for partition, closes in self._closes.items():
-                closes.forget(self._merge.clock)
-                self._merge.renote("signals", partition, closes.at)
-        return self._merge.clock >= 0
+    def may_begin(self) -> bool:
+        """Whether a fresh order has a place to begin at: tickers of all partitions are out."""
+        return 0 <= self._merge.watermark("tickers") < 2**62
+
+    def is_current(self) -> bool:
+        """Whether every symbol that has tickers is evaluated, up to where the tickers are."""
+        watermark = self._merge.watermark("tickers")
+        closes = [each for each in self._closes.values() if each.closes]
+        evaluated = {slot.partition("|")[0] for each in closes for slot in each.closes}
+        return self._newest.keys() <= evaluated and all(each.at >= watermark for each in closes)
+
+    def begin(self) -> int:
+        """A fresh order starts where tickers have come to; its clock then."""
+        self._merge.begin(self._merge.watermark("tickers"))
+        for partition, closes in self._closes.items():
+            closes.forget(self._merge.clock)
+            self._merge.renote("signals", partition, closes.at)
+        return self._merge.clock
 
     def held(self) -> list[Held]:
         return self._merge.held()

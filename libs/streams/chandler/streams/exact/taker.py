@@ -60,6 +60,9 @@ class Shard(msgspec.Struct, frozen=True, kw_only=True):
     live: bool = False
     window_s_max: float = 5.0
     guarded: bool = True  # signals wait for the pump guard
+    # How long a shard that never ran waits for signals to come to where the tickers are. What it
+    # would begin without is late, and a backtest of the session would decide it in its place.
+    patience_s: float = 0.0
 
 
 class Inbox:
@@ -172,6 +175,8 @@ class Taker(Generic[S]):
         self._beat_at = 0.0
         self._snapshot_at = 0.0
         self._waited: dict[tuple[str, int, str], _Waited] = {}
+        self._asked_s = 0.0  # perf_counter: since when there is a place to begin at
+        self._begun: int | None = None  # the clock of a fresh beginning, until it is told
         self.batch: Batch[S] = Batch()
 
     def _ordered(
@@ -202,7 +207,16 @@ class Taker(Generic[S]):
         """Whether a turn may be taken: all is read again, and there is a place to start from."""
         if self.order.is_behind:
             return False
-        return isinstance(self.order, Arrived) or self.order.begin()
+        if isinstance(self.order, Arrived) or self.order.clock >= 0:
+            return True
+        if not self.order.may_begin():
+            return False
+        now = time.perf_counter()
+        self._asked_s = self._asked_s or now
+        if not self.order.is_current() and now - self._asked_s < self._shard.patience_s:
+            return False
+        self._begun = self.order.begin()
+        return True
 
     async def fill(self) -> bool:
         """Takes what may be taken now into the batch; whether there may be more."""
@@ -330,6 +344,8 @@ class Taker(Generic[S]):
 
     def out(self) -> int | None:
         """The clock that is to be told with this transaction."""
+        if self._begun is not None:
+            return self._begun
         clock = self.order.advance()
         return clock if not self._shard.live and clock > self.told else None
 
@@ -337,6 +353,7 @@ class Taker(Generic[S]):
         """The batch stands in the topics."""
         batch, self.batch = self.batch, Batch()
         self.told = self.told if told is None else told
+        self._begun = None if told is not None else self._begun
         self._beat_at = time.perf_counter() + (LIVE_BEAT_S if self._shard.live else BEAT_S)
         outputs = [output for output, _ in batch.outputs]
         if any(isinstance(output.event, OrderFilled) for output in outputs):
