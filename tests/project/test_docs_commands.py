@@ -23,6 +23,20 @@ COMMAND_S_MAX = 120.0
 UP = "./chandler up"
 # Long ones and those that need the network, each with the test that runs it.
 ELSEWHERE = {
+    "./chandler backtest --candles candles.parquet --agents trend --set agents.trend.leverage=2": (
+        "tests/services/test_backtest_command.py::"
+        "test_a_backtest_of_a_file_prints_figures_and_writes_a_folder"
+    ),
+    "./chandler backtest --from-topics --diff paper": (
+        "tests/simulation/test_backtest.py::test_a_backtest_of_a_paper_session_is_that_session"
+    ),
+    "./chandler candles import candles.parquet --dry-run": (
+        "tests/services/history/test_import.py::test_a_dry_run_writes_nothing"
+    ),
+    "./chandler verify": (
+        "tests/simulation/test_verify.py::"
+        "test_every_decision_of_a_session_with_kills_is_recomputed"
+    ),
     "./chandler test": "tests/project/test_docs_commands.py::test_a_command_of_the_documents_works",
     "CHANDLER_DATA=.chandler-paper ./chandler up --profile paper": (
         "tests/services/test_profile.py::test_every_shipped_profile_can_be_used"

@@ -13,7 +13,8 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from chandler.core.granularity import INTERVAL_MS, Granularity
+from chandler.core.granularity import Granularity, by_length
+from chandler.core.market.pump import MINUTE
 from chandler.replay.backtest import Past, Setting, backtest
 from chandler.replay.difference import Difference, compare
 from chandler.replay.metrics import measure
@@ -28,6 +29,7 @@ from services.loading import configuration
 from services.past.recorded import recorded_orders, recorded_past
 from services.past.setting import Ran, chosen, setting_of
 from services.past.sources import Period, of_files, of_topics
+from services.profile import Profile
 from services.runner import installed
 
 COMPARISON = "comparison.html"
@@ -104,29 +106,39 @@ def _recorded(profile: str, out: Path | None, *, diff: bool, as_json: bool) -> i
         if profile:
             installation = msgspec.structs.replace(installation, profile=profile)
         found = configuration(installation).profile
-        told_by = asyncio.run(how_it_ran(installation, found))
-        ran = Ran(shards_of(told_by, found)[0], told_by.pump, told_by.pace)
-        setting = setting_of(found, installation, ran)
-        # What the session did first, so that all that it did it by is there.
-        done = asyncio.run(recorded_orders(installation, setting.desks)) if diff else None
         with _bar(quiet=as_json) as told:
-            past, notes = asyncio.run(recorded_past(installation, list(_read_by(setting))))
-            if done is not None:
-                begin_ms = max((each.begin_ms for each in done[1].values()), default=-1)
-                past = msgspec.structs.replace(past, begin_ms=begin_ms)
+            if diff:
+                return _difference(asyncio.run(differing(installation, found, told)), as_json)
+            setting = asyncio.run(_as_it_ran(installation, found))
+            past, notes = asyncio.run(recorded_past(installation, _read_by(setting)))
             result = _tried(setting, past, notes, told)
-    if done is None:
         return _shown(installation, result, out, None, as_json=as_json)
-    recorded, shards, late = done
-    return _difference(compare(recorded, result.events, shards, late), as_json=as_json)
 
 
-def _read_by(setting: Setting) -> set[Granularity]:
+async def differing(installation: Installation, profile: Profile, told: "Told") -> Difference:
+    """What the paper session in the topics did otherwise than a backtest of it."""
+    setting = await _as_it_ran(installation, profile)
+    # What the session did first, so that all that it did it by is there.
+    recorded, shards, late = await recorded_orders(installation, setting.desks)
+    past, _ = await recorded_past(installation, _read_by(setting))
+    begin_ms = max((each.begin_ms for each in shards.values()), default=-1)
+    past = msgspec.structs.replace(past, begin_ms=begin_ms)
+    computed = backtest(setting, past, progress=told, bars=False).events
+    return compare(recorded, computed, shards, late)
+
+
+async def _as_it_ran(installation: Installation, profile: Profile) -> Setting:
+    ran = await how_it_ran(installation, profile)
+    return setting_of(profile, installation, Ran(shards_of(ran, profile)[0], ran.pump, ran.pace))
+
+
+def _read_by(setting: Setting) -> list[Granularity]:
+    """What the engines read, and the minutes of the pump guard."""
     read = {granularity for engine in setting.engines for granularity in engine.inputs()}
-    return read | {min(INTERVAL_MS, key=INTERVAL_MS.__getitem__)}
+    return by_length(read | {MINUTE})
 
 
-def _difference(found: Difference, *, as_json: bool) -> int:
+def _difference(found: Difference, as_json: bool) -> int:
     if as_json:
         typer.echo(msgspec.json.encode(found._asdict() | {"well": found.well}).decode())
         return 0 if found.well else 1

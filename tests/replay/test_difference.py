@@ -1,0 +1,85 @@
+"""Two courses of the same session: what differs, what a late input explains, what money it is."""
+
+from decimal import Decimal
+from typing import Any
+
+from msgspec.structs import replace
+
+from chandler.core.events import Event, Symbol
+from chandler.core.trading.events import BalanceChanged, OrderFilled
+from chandler.replay.difference import Late, Shard, compare
+
+SHARDS = {0: Shard(frozenset({"trend"}), 0, 1_000)}
+
+
+def fill(order: str, at: int, **changes: Any) -> OrderFilled:
+    made = OrderFilled(
+        id=order,
+        trade=f"{order}-0",
+        account="trend",
+        agent="trend",
+        symbol=Symbol("AUSDT"),
+        position="p",
+        leg="entry",
+        action="open",
+        side="long",
+        price=Decimal("1.5"),
+        size=Decimal(4),
+        fee=Decimal("0.0036"),
+        done=True,
+        leverage=2,
+        source="scalper",
+        at=at,
+    )
+    return replace(made, **changes)
+
+
+def balance(at: int, amount: str) -> BalanceChanged:
+    return BalanceChanged(
+        account="trend",
+        agent="trend",
+        kind="fill",
+        change=Decimal(1),
+        balance=Decimal(amount),
+        cause="",
+        at=at,
+    )
+
+
+def test_what_comes_after_the_last_watermark_is_not_compared() -> None:
+    recorded: list[Event] = [fill("a", 10), balance(10, "99.5")]
+    computed: list[Event] = [*recorded, fill("b", 1_001), balance(1_001, "90")]
+
+    found = compare(recorded, computed, SHARDS, [])
+
+    assert found.line == "fills=1 differing=0 explained=0 pnl_difference=0"
+    assert found.well
+
+
+def test_a_fill_that_differs_by_its_last_digit_differs() -> None:
+    recorded: list[Event] = [fill("a", 10), fill("c", 12), balance(10, "99.50")]
+    other = fill("a", 10, size=Decimal("4.0000001"))
+    computed: list[Event] = [other, fill("b", 11), balance(10, "99.25")]
+
+    found = compare(recorded, computed, SHARDS, [])
+
+    assert (found.fills, found.differing, found.well) == (3, 3, False)
+    assert found.pnl_difference == Decimal("0.25")
+    assert found.lines == [
+        "trend AUSDT entry at 10: size is '4', computed '4.0000001'",
+        "trend AUSDT entry at 11: computed, and not recorded",
+        "trend AUSDT entry at 12: recorded, and not computed",
+    ]
+
+
+def test_a_late_input_explains_what_comes_after_it_and_nothing_before() -> None:
+    late = [Late(0, 20, "late Signal"), Late(1, 5, "window closed")]
+
+    found = compare([], [fill("a", 10), fill("b", 30)], SHARDS, late)
+
+    assert (found.differing, found.explained) == (1, {"late Signal": 1})
+    assert found.line.endswith("late_Signal=1")
+
+
+def test_nothing_to_compare_is_not_well() -> None:
+    assert not compare([], [], SHARDS, []).well
