@@ -6,8 +6,7 @@ from typing import cast
 
 import msgspec
 
-from chandler.core.desk.config import Desk
-from chandler.core.desk.eligibility import may_be_followed
+from chandler.core.desk.config import Desk, may_be_followed
 from chandler.core.desk.journal import record
 from chandler.core.desk.live.inputs import Input
 from chandler.core.desk.state import AgentState, pending

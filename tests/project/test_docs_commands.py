@@ -34,8 +34,7 @@ ELSEWHERE = {
         "tests/services/history/test_import.py::test_a_dry_run_writes_nothing"
     ),
     "./chandler verify": (
-        "tests/simulation/test_verify.py::"
-        "test_every_decision_of_a_session_with_kills_is_recomputed"
+        "tests/simulation/test_verify.py::test_every_decision_of_a_session_with_kills_is_recomputed"
     ),
     "./chandler test": "tests/project/test_docs_commands.py::test_a_command_of_the_documents_works",
     "CHANDLER_DATA=.chandler-paper ./chandler up --profile paper": (

@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 import msgspec
 
+from chandler.core.events import Signal
 from chandler.core.hashing import canonical, digest
 from chandler.core.trading.agents import (
     AccountConfig,
@@ -145,6 +146,16 @@ def parse(text: str, modes: Mapping[str, TradingMode[Any]]) -> Desk:
             "check with the code that recorded it"
         )
     return made
+
+
+def may_be_followed(desk: Desk, signal: Signal) -> bool:
+    """Whether an agent of the shard could act on a signal of that source and symbol at all."""
+    for name, agent in desk.agents.items():
+        config = agent.config
+        follows = not config.engines or signal.source in config.engines or name in signal.agents
+        if follows and (not config.symbols or signal.symbol in config.symbols):
+            return True
+    return False
 
 
 def _check_shared(desk: DeskConfig, paper: PaperConfig, accounts: int, partitions: int) -> None:

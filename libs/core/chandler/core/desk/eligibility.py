@@ -128,16 +128,6 @@ def symbol_followed(look: Look) -> str:
     return f"{look.signal.symbol}: it trades {' '.join(symbols)}"
 
 
-def may_be_followed(desk: Desk, signal: Signal) -> bool:
-    """Whether an agent of the shard could act on a signal of that source and symbol at all."""
-    for name, agent in desk.agents.items():
-        config = agent.config
-        follows = not config.engines or signal.source in config.engines or name in signal.agents
-        if follows and (not config.symbols or signal.symbol in config.symbols):
-            return True
-    return False
-
-
 def symbol_known(look: Look) -> str:
     if look.terms is not None:
         return ""
