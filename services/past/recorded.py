@@ -19,6 +19,7 @@ from chandler.core.trading.events import (
     BalanceChanged,
     Command,
     DeskTaken,
+    FundingPaid,
     OrderFilled,
     OrdersOut,
 )
@@ -88,7 +89,7 @@ async def recorded_orders(
         if isinstance(event, OrdersOut):
             out[event.shard] = max(event.at, out.get(event.shard, -1))
             begin[event.shard] = min(event.at, begin.get(event.shard, event.at))
-        elif isinstance(event, OrderFilled | BalanceChanged) and event.agent in paper:
+        elif isinstance(event, OrderFilled | BalanceChanged | FundingPaid) and event.agent in paper:
             events.append(event)
     shards = {
         desk.shard: Shard(

@@ -6,7 +6,7 @@ from typing import Any
 from msgspec.structs import replace
 
 from chandler.core.events import Event, Symbol
-from chandler.core.trading.events import BalanceChanged, OrderFilled
+from chandler.core.trading.events import BalanceChanged, FundingPaid, OrderFilled
 from chandler.replay.difference import Late, Shard, compare
 
 SHARDS = {0: Shard(frozenset({"trend"}), 0, 1_000)}
@@ -79,6 +79,33 @@ def test_a_late_input_explains_what_comes_after_it_and_nothing_before() -> None:
 
     assert (found.differing, found.explained) == (1, {"late Signal": 1})
     assert found.line.endswith("late_Signal=1")
+
+
+def test_funding_at_a_rate_that_came_late_explains_the_balance() -> None:
+    """Nobody waits for rates: the session paid the one before, and its balance differed by that."""
+
+    def paid(rate: str, amount: str) -> list[Event]:
+        funding = FundingPaid(
+            account="trend",
+            agent="trend",
+            symbol=Symbol("AUSDT"),
+            position="p",
+            rate=Decimal(rate),
+            mark=Decimal(1),
+            size=Decimal(4),
+            amount=Decimal(amount),
+            settled_ms=20,
+            at=21,
+        )
+        return [fill("a", 10), funding, balance(21, amount)]
+
+    found = compare(paid("0.01", "0.04"), paid("0.02", "0.08"), SHARDS, [])
+    other = compare(paid("0.01", "0.04"), paid("0.01", "0.08"), SHARDS, [])
+
+    assert (found.differing, found.explained) == (0, {"late FundingRate": 1})
+    assert (other.explained, other.pnl_difference) == ({}, Decimal("0.04"))
+    assert found.well
+    assert not other.well
 
 
 def test_nothing_to_compare_is_not_well() -> None:

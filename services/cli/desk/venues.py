@@ -7,11 +7,13 @@ from typing import NamedTuple
 
 from chandler.core.desk.state import AgentState, pending, signed
 from chandler.core.events import Symbol
+from chandler.core.granularity import MINUTE_MS
 from chandler.core.trading.broker import Broker, BrokerError
 from chandler.core.trading.money import ZERO, minus, plus, total
 
 TRIES_MAX = 20  # for a moment in which nothing is under way between the venue and the desk
 AGAIN_S = 0.5
+OVERLAP_MS = MINUTE_MS  # bills are asked for from so long before the newest that is known
 
 States = Callable[[], Awaitable[Sequence[AgentState]]]
 
@@ -36,6 +38,7 @@ def not_compared(account: str, fault: str) -> VenueBooks:
 class _Theirs(NamedTuple):
     wallet: Decimal
     sizes: dict[Symbol, Decimal]  # signed
+    unread: Decimal = ZERO  # funding that is booked there, and that the desk has not asked for yet
 
 
 async def venue_books(account: str, broker: Broker, states: States) -> VenueBooks:
@@ -60,11 +63,25 @@ async def _even(account: str, broker: Broker, states: States) -> VenueBooks:
         before = await _theirs(broker)
         ours = [state for state in await states() if state.account == account]
         if await _theirs(broker) == before and not any(pending(state) for state in ours):
-            found = compared(account, before, ours)
+            unread = await _unread(broker, ours)
+            found = compared(account, before._replace(unread=unread), ours)
             if not found.difference:
                 return found
         await asyncio.sleep(AGAIN_S)
     return found or not_compared(account, f"it traded at each of {TRIES_MAX} looks")
+
+
+async def _unread(broker: Broker, ours: Sequence[AgentState]) -> Decimal:
+    """Funding since the desk read the venue's books: it is asked for once in a while, not pushed.
+
+    Paid is positive.
+    """
+    known_ms = min((state.known_ms for state in ours), default=-1)
+    if known_ms < 0:
+        return ZERO
+    booked = {key for state in ours for key in state.processed}
+    bills = await broker.fundings_since(known_ms - OVERLAP_MS)
+    return total(each.amount for each in bills if f"funding/{each.bill}" not in booked)
 
 
 async def _theirs(broker: Broker) -> _Theirs:
@@ -84,7 +101,7 @@ def compared(account: str, theirs: _Theirs, ours: Sequence[AgentState]) -> Venue
         for symbol, holding in state.holdings.items():
             size = signed(holding.position.side, holding.position.size)
             sizes[symbol] = plus(sizes.get(symbol, ZERO), size)
-    off = minus(theirs.wallet, expected)
+    off = minus(plus(theirs.wallet, theirs.unread), expected)
     found = [(off, f"{account}: the wallet at the venue is {theirs.wallet}, ours {expected}")]
     for symbol in sorted({*theirs.sizes, *sizes}):
         there, here = theirs.sizes.get(symbol, ZERO), sizes.get(symbol, ZERO)

@@ -62,7 +62,7 @@ def every_price(
         if rank == 7:
             continue
         ticks = isinstance(event, Ticker)
-        seen = market.seen(Symbol(symbol), at, guarded=not ticks, funding=ticks)
+        seen = market.met(event) if ticks else market.seen(Symbol(symbol), at, guarded=True)
         taken = take(desk, states, event, seen, at=at, seq=0)
         states.update(taken.states)
         for output in taken.outputs:

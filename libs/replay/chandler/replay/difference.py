@@ -12,9 +12,10 @@ from typing import NamedTuple
 import msgspec
 
 from chandler.core.events import Event
-from chandler.core.trading.events import BalanceChanged, OrderFilled
+from chandler.core.trading.events import BalanceChanged, FundingPaid, OrderFilled
 from chandler.core.trading.money import ZERO, minus, plus
 
+LATE_RATE = "late FundingRate"
 SHOWN_MAX = 5  # differences that are spelled out
 
 Key = tuple[str, str]  # order and trade
@@ -41,14 +42,15 @@ class Difference(NamedTuple):
 
     fills: int  # recorded or computed, each once
     differing: int
-    explained: dict[str, int]  # cause → fills
+    explained: dict[str, int]  # cause → fills, or payments of funding
     pnl_difference: Decimal  # Σ over agents of |recorded - computed| balance
     balances: dict[str, tuple[Decimal, Decimal]]  # agent → recorded, computed, where they differ
     lines: list[str]  # the first few, for people
 
     @property
     def well(self) -> bool:
-        return self.fills > 0 and not self.differing
+        unexplained = bool(self.pnl_difference) and not self.explained
+        return self.fills > 0 and not self.differing and not unexplained
 
     @property
     def line(self) -> str:
@@ -68,8 +70,10 @@ def compare(
     late: Sequence[Late],
 ) -> Difference:
     """Both: events of topic orders, each agent's in its order."""
+    recorded, computed = list(recorded), list(computed)
     home = {agent: number for number, shard in shards.items() for agent in shard.agents}
     until = {agent: shards[number].out_ms for agent, number in home.items()}
+    late = [*late, *_late_rates(recorded, computed, home, until)]
     ours, our_balances = _sorted(computed, until)
     theirs, their_balances = _sorted(recorded, until)
     explained: Counter[str] = Counter()
@@ -88,6 +92,9 @@ def compare(
             differing += 1
         if len(lines) < SHOWN_MAX:
             lines.append(f"{_named(known)}: {_said(one, other)}{cause and f' ({cause})'}")
+    for each in late:
+        if each.cause == LATE_RATE:
+            explained[LATE_RATE] += 1
     balances = {
         agent: (their_balances.get(agent, ZERO), our_balances.get(agent, ZERO))
         for agent in their_balances.keys() | our_balances.keys()
@@ -100,6 +107,29 @@ def compare(
         balances={agent: pair for agent, pair in sorted(balances.items()) if pair[0] != pair[1]},
         lines=lines,
     )
+
+
+def _late_rates(
+    recorded: Iterable[Event],
+    computed: Iterable[Event],
+    home: Mapping[str, int],
+    until: Mapping[str, int],
+) -> list[Late]:
+    """Funding that was paid at another rate: nobody waits for rates, so one may come too late."""
+    ours = _rates(computed, until)
+    return [
+        Late(home[paid.agent], paid.at, LATE_RATE)
+        for key, paid in _rates(recorded, until).items()
+        if key in ours and ours[key].rate != paid.rate
+    ]
+
+
+def _rates(events: Iterable[Event], until: Mapping[str, int]) -> dict[tuple[str, int], FundingPaid]:
+    return {
+        (each.position, each.settled_ms): each
+        for each in events
+        if isinstance(each, FundingPaid) and each.at <= until.get(each.agent, -1)
+    }
 
 
 def _sorted(

@@ -18,11 +18,13 @@ from decimal import (
     InvalidOperation,
     Overflow,
 )
+from functools import lru_cache
 
 ZERO = Decimal(0)
 ONE = Decimal(1)
 PERCENT = Decimal("0.01")
 PLACE = Decimal("0.00000001")  # fees, funding and removed costs are rounded to it
+KNOWN_MAX = 8_192  # texts whose numbers are remembered: a price comes again and again
 DIGITS_MAX = 18  # before and after the point of what a venue says
 
 _TRAPS = [InvalidOperation, DivisionByZero, Overflow]
@@ -36,6 +38,7 @@ class AmountError(ValueError):
     """A text is no amount of money, no price, no size: one line says what was expected."""
 
 
+@lru_cache(maxsize=KNOWN_MAX)
 def amount(text: str, what: str = "amount") -> Decimal:
     """The number that a venue wrote; AmountError for NaN, infinities, rubbish and absurd sizes."""
     if len(text) > 4 * DIGITS_MAX or not _NUMBER.fullmatch(text):
@@ -48,6 +51,7 @@ def amount(text: str, what: str = "amount") -> Decimal:
     return value
 
 
+@lru_cache(maxsize=KNOWN_MAX)
 def positive(text: str, what: str = "amount") -> Decimal:
     """The same, and more than nothing: prices, sizes, steps."""
     value = amount(text, what)

@@ -31,6 +31,7 @@ from chandler.core.trading.events import (
     OrderFilled,
     PositionClosed,
     Refusal,
+    Seen,
 )
 from chandler.core.watermarks.places import EXIT, FILL, SIGNAL, TICK
 from chandler.replay.sparse.market import Market
@@ -191,8 +192,10 @@ class Simulation:
         """The desk takes an input; what it says is for positions, at the end of this time."""
         self.seq += 1
         ticks = isinstance(event, Ticker)
-        guarded = not ticks and self._asks_guard(event)
-        seen = self.market.seen(symbol, at, guarded=guarded, funding=ticks)
+        if ticks:
+            seen = self.market.met(event)
+        else:
+            seen = self.market.seen(symbol, at, guarded=self._asks_guard(event))
         taken = take(self.desk, self.states, event, seen, at=at, seq=self.seq)
         self.states.update(taken.states)
         waits = False
@@ -255,7 +258,7 @@ class Simulation:
         assert state.paper is not None
         held = state.paper.positions.get(symbol)
         if held is not None:
-            terms = terms_in(self.market.seen(symbol, at, guarded=False))
+            terms = terms_in(Seen(instrument=self.market.instrument(symbol, at)))
             if terms is None:
                 return first
             maintenance = self.desk.rules.maintenance

@@ -4,7 +4,7 @@ from bisect import bisect_right
 from collections.abc import Callable, Mapping, Sequence
 from typing import Generic, Protocol, TypeVar
 
-from chandler.core.events import FundingRate, Instrument, Symbol
+from chandler.core.events import FundingRate, Instrument, Symbol, Ticker
 from chandler.core.trading.events import PumpState, Seen
 from chandler.replay.sparse.guard import Guarded
 from chandler.replay.sparse.prices import Prices
@@ -64,18 +64,29 @@ class Market:
         self._guard = guard
         self._guards: dict[Symbol, Guards] = {}
 
-    def seen(self, symbol: Symbol, at: int, *, guarded: bool, funding: bool = False) -> Seen:
-        """What the desk sees of a symbol at a time."""
+    def seen(self, symbol: Symbol, at: int, *, guarded: bool) -> Seen:
+        """What the desk sees of a symbol at a time that is no ticker's."""
         prices = self.prices.get(symbol)
         row = -1 if prices is None else prices.row_at(at)
-        instruments = self.instruments.get(symbol)
-        rates = self.funding.get(symbol) if funding else None
         return Seen(
             ticker=prices.tickers.ticker(row) if prices is not None and row >= 0 else None,
             guard=self._guarded(symbol, at) if guarded else None,
-            instrument=instruments.at(at) if instruments is not None else None,
-            funding=rates.at(at) if rates is not None else None,
+            instrument=self.instrument(symbol, at),
         )
+
+    def met(self, ticker: Ticker) -> Seen:
+        """What it sees at a ticker."""
+        rates = self.funding.get(ticker.symbol)
+        return Seen(
+            ticker=ticker,
+            instrument=self.instrument(ticker.symbol, ticker.at),
+            funding=rates.at(ticker.at) if rates is not None else None,
+        )
+
+    def instrument(self, symbol: Symbol, at: int) -> Instrument | None:
+        """The symbol's in force."""
+        kept = self.instruments.get(symbol)
+        return kept.at(at) if kept is not None else None
 
     def _guarded(self, symbol: Symbol, at: int) -> PumpState | None:
         if self._guard is None or symbol not in self.prices:

@@ -6,8 +6,6 @@ never skipped at which they would do something; one at which they do nothing may
 """
 
 from decimal import Decimal
-from fractions import Fraction
-from math import ceil, floor
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -15,13 +13,16 @@ from msgspec.structs import replace
 
 from chandler.core.positions.rules import MINUTE_MS, Rules, trailed
 from chandler.core.positions.state import Open, held
-from chandler.core.trading.events import Direction
 from chandler.core.trading.position import Position, margin
 from chandler.replay.dense.native import machine
 from chandler.replay.sparse.prices import Prices
 
 NEVER = 2**62  # beyond any price and any time
+ONE_PLACES = 60  # a product of three of the venue's numbers has fewer
+ONE = 10**ONE_PLACES
 DISTANCE_PLACES_MAX = 4
+
+Ratio = tuple[int, int]  # numerator and a denominator above 0
 
 
 class Limits(NamedTuple):
@@ -63,33 +64,52 @@ class Next(NamedTuple):
 def limits(rules: Rules, position: Open, places: int) -> Limits:
     """Where the rules fire next, for a position of which nothing is under way."""
     money = position.money
-    side, size, cost = money.side, Fraction(money.size), Fraction(money.cost)
-    sign, unit = money.direction, 10**places
-    worse: list[Fraction] = []  # prices at which something fires when they are as bad
-    better: list[Fraction] = []
-    mark: list[Fraction] = []
+    size, cost, sign = exact(money.size), exact(money.cost), money.direction
+    unit = 10**places
+    worse: list[Ratio] = []  # prices × unit at which something fires when they are as bad
+    better: list[Ratio] = []
+    mark: list[Ratio] = []
     stopped = _is_done(position, "stop") or _is_done(position, "trailing")
     if position.stop is not None and not stopped:
-        worse.append(Fraction(position.stop))
+        worse.append((exact(position.stop) * unit, ONE))
     for place, level in enumerate(position.targets):
         if not _is_done(position, f"take_profit-{place + 1}"):
-            better.append(Fraction(level))
+            better.append((exact(level) * unit, ONE))
     if rules.ladder is not None:
-        worse += _step(rules, position)
+        worse += _step(rules, position, unit)
     if rules.liquidation_percent and not _is_done(position, "liquidation_risk"):
-        lost = cost * Fraction(rules.liquidation_percent) / 100 / money.leverage
-        mark.append((cost - sign * lost) / size)
-    low, high = _bounds(side, worse, better, unit)
-    mark_low, mark_high = _bounds(side, mark, [], unit)
+        lost = exact(rules.liquidation_percent)
+        all_of_it = 100 * ONE * money.leverage
+        mark.append((cost * (all_of_it - sign * lost) * unit, all_of_it * size))
+    low, high = _bounds(sign, worse, better)
+    mark_low, mark_high = _bounds(sign, mark, [])
     stale_ms, stale_low, stale_high = NEVER, 0, 0
     if rules.stale is not None and not _is_done(position, "stale"):
         stale_ms = money.opened_ms + rules.stale.hold_min * MINUTE_MS
         ends = [
-            (cost + sign * cost * Fraction(percent) / 100) / size
+            cost * (100 * ONE + sign * exact(percent)) * unit
             for percent in (rules.stale.low_percent, rules.stale.high_percent)
         ]
-        stale_low, stale_high = ceil(min(ends) * unit), floor(max(ends) * unit)
+        whole = 100 * ONE * size
+        stale_low, stale_high = _ceil((min(ends), whole)), _floor((max(ends), whole))
     return Limits(low, high, mark_low, mark_high, stale_ms, stale_low, stale_high)
+
+
+def exact(value: Decimal) -> int:
+    """A Decimal as a whole number of 1 / ONE; all money, prices and sizes are some."""
+    above, below = value.as_integer_ratio()
+    factor, rest = divmod(ONE, below)
+    assert not rest, f"{value} has more than {ONE_PLACES} places"
+    made: int = above * factor
+    return made
+
+
+def _floor(ratio: Ratio) -> int:
+    return max(-NEVER, min(NEVER, ratio[0] // ratio[1]))
+
+
+def _ceil(ratio: Ratio) -> int:
+    return max(-NEVER, min(NEVER, -(-ratio[0] // ratio[1])))
 
 
 def _is_done(position: Open, leg: str) -> bool:
@@ -97,35 +117,32 @@ def _is_done(position: Open, leg: str) -> bool:
     return state is not None and state.done
 
 
-def _step(rules: Rules, position: Open) -> list[Fraction]:
+def _step(rules: Rules, position: Open, unit: int) -> list[Ratio]:
     """The price of the ladder's next step."""
     assert rules.ladder is not None
     for place in range(rules.ladder.attempts):
         if not _is_done(position, f"dca-{place + 1}"):
-            fall = Fraction(rules.ladder.step_percent) * (place + 1) / 100
-            entry = Fraction(position.entry_cost) / Fraction(position.entry_size)
-            return [entry * (1 - position.money.direction * fall)]
+            fall = exact(rules.ladder.step_percent) * (place + 1)
+            left = 100 * ONE - position.money.direction * fall
+            entry = exact(position.entry_cost)
+            return [(entry * left * unit, exact(position.entry_size) * 100 * ONE)]
     return []
 
 
-def _bounds(
-    side: Direction, worse: list[Fraction], better: list[Fraction], unit: int
-) -> tuple[int, int]:
-    below, above = (worse, better) if side == "long" else (better, worse)
-    low = max((floor(each * unit) for each in below), default=-NEVER)
-    high = min((ceil(each * unit) for each in above), default=NEVER)
-    return low, high
+def _bounds(sign: int, worse: list[Ratio], better: list[Ratio]) -> tuple[int, int]:
+    below, above = (worse, better) if sign > 0 else (better, worse)
+    return max(map(_floor, below), default=-NEVER), min(map(_ceil, above), default=NEVER)
 
 
 def liquidated(position: Position, maintenance: Decimal, taker_fee: Decimal, places: int) -> Limits:
     """Where the paper venue takes the position: is_liquidated, solved for the mark price."""
-    size, cost = Fraction(position.size), Fraction(position.cost)
-    kept, free = Fraction(maintenance + taker_fee), Fraction(margin(position))
+    size, cost, unit = exact(position.size), exact(position.cost), 10**places
+    kept, free = exact(maintenance) + exact(taker_fee), exact(margin(position))
     if position.side == "long":
-        price = (cost - free) / (size * (1 - kept))
-        return NO_LIMITS._replace(mark_low=floor(price * 10**places))
-    price = (cost + free) / (size * (1 + kept))
-    return NO_LIMITS._replace(mark_high=ceil(price * 10**places))
+        price = (cost - free) * ONE * unit, size * (ONE - kept)
+        return NO_LIMITS._replace(mark_low=_floor(price))
+    price = (cost + free) * ONE * unit, size * (ONE + kept)
+    return NO_LIMITS._replace(mark_high=_ceil(price))
 
 
 def both(one: Limits, other: Limits) -> Limits:
@@ -143,23 +160,23 @@ def trail(rules: Rules, position: Open, places: int) -> Trail | None:
     if not rules.trail:
         return NO_TRAIL
     money, unit = position.money, 10**places
-    size, cost, sign = Fraction(money.size), Fraction(money.cost), money.direction
+    size, cost, sign = exact(money.size), exact(money.cost), money.direction
     whole = 100 * 10**DISTANCE_PLACES_MAX
     rows = []
     for profit, distance in rules.trail:
-        left = Fraction(whole) * (100 - sign * Fraction(distance)) / 100
-        if left.denominator != 1:
+        left, rest = divmod(whole * (100 * ONE - sign * exact(distance)), 100 * ONE)
+        if rest:
             return None
-        from_price = (cost + sign * cost * Fraction(profit) / 100) / size * unit
-        rows.append((ceil(from_price) if sign > 0 else floor(from_price), int(left)))
-    peak = Fraction(position.peak) * unit
+        begins = cost * (100 * ONE + sign * exact(profit)) * unit, 100 * ONE * size
+        rows.append((_ceil(begins) if sign > 0 else _floor(begins), left))
+    peak, rest = divmod(exact(position.peak) * unit, ONE)
     stop = -sign * NEVER
     if position.stop is not None:
-        exact = Fraction(position.stop) * unit * whole
-        stop = floor(exact) if sign > 0 else ceil(exact)
-    if peak.denominator != 1 or max(abs(int(peak)), 1) * whole * 4 >= NEVER:
+        at = exact(position.stop) * unit * whole, ONE
+        stop = _floor(at) if sign > 0 else _ceil(at)
+    if rest or max(peak, 1) * whole * 4 >= NEVER:
         return None
-    return Trail(sign, whole, np.array(rows, np.int64), int(peak), stop)
+    return Trail(sign, whole, np.array(rows, np.int64), peak, stop)
 
 
 def next_row(prices: Prices, first: int, until_ms: int, around: Limits, follows: Trail) -> Next:
