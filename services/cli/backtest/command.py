@@ -23,6 +23,7 @@ from chandler.replay.report import comparison_page, run_of
 from chandler.replay.result import Result
 from chandler.streams.settings import Installation
 from services.cli.backtest import files, tables
+from services.cli.desk.columns import console
 from services.cli.records.reading import reading
 from services.cli.verify.ran import how_it_ran, shards_of
 from services.loading import configuration
@@ -183,10 +184,10 @@ def _shown(
         }
         typer.echo(msgspec.json.encode(body).decode())
         return 0
-    console = Console()
-    tables.show(console, result, metrics)
+    wide = console()
+    tables.show(wide, result, metrics)
     if compared is not None:
-        tables.show_comparison(console, compared)
+        tables.show_comparison(wide, compared)
     seconds = sum(result.timings.values())
     typer.echo(
         f"candles={result.origin.candles} fills={len(result.fills)} trades={len(result.trades)} "

@@ -12,13 +12,11 @@ from rich.text import Text
 
 from chandler.core.trading.agents import AgentConfig
 from chandler.streams.settings import Installation
-from services.cli.desk.columns import money, signed, table
+from services.cli.desk.columns import console, money, signed, table
 from services.cli.desk.standing import Row, standing, watched
 from services.cli.records.reading import reading
 from services.loading import configuration
 from services.runner import installed
-
-WIDTH = 160  # where it is not a terminal
 
 
 def agents(
@@ -47,12 +45,6 @@ async def _watch(installation: Installation, configured: dict[str, AgentConfig])
     with Live(as_table([]), console=Console(), refresh_per_second=4) as live:
         async for found in watched(installation):
             live.update(as_table(found.rows(configured)))
-
-
-def console() -> Console:
-    """As wide as the terminal, or wide enough."""
-    found = Console()
-    return found if found.is_terminal else Console(width=WIDTH)
 
 
 def as_table(rows: list[Row]) -> Table:

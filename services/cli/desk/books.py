@@ -10,7 +10,6 @@ from typing import Annotated
 
 import msgspec
 import typer
-from rich.console import Console
 from rich.table import Table
 
 from chandler.core.desk.state import AgentState
@@ -23,6 +22,7 @@ from chandler.streams.reader import read_topics
 from chandler.streams.settings import Installation
 from services.brokers import broker_of
 from services.cli.desk import asking
+from services.cli.desk.columns import console
 from services.cli.desk.venues import VenueBooks, not_compared, venue_books
 from services.cli.records.reading import reading
 from services.desks import desks
@@ -119,7 +119,7 @@ def _show(books: Books, venues: Sequence[VenueBooks]) -> None:
             *(f"{each.funding:,.2f}", f"{each.balance:,.2f}"),
         )
     if books.agents:
-        Console().print(table)
+        console().print(table)
     if books.refusals:
         pairs = " ".join(f"{reason}={count}" for reason, count in books.refusals.items())
         typer.echo(f"refusals: {pairs}")

@@ -3,11 +3,13 @@
 from datetime import UTC, datetime
 from decimal import Decimal
 
+from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from chandler.core.trading.money import shown
 
+WIDTH = 160  # where it is not a terminal
 SIDES = {"long": "green", "short": "red", "flat": "yellow"}
 
 
@@ -61,3 +63,9 @@ def age(ms: int) -> str:
     if days:
         return f"{days} d {hours} h"
     return f"{hours} h {minutes % 60} min" if hours else f"{minutes} min {ms // 1_000 % 60} s"
+
+
+def console() -> Console:
+    """As wide as the terminal, or wide enough."""
+    found = Console()
+    return found if found.is_terminal else Console(width=WIDTH)

@@ -18,8 +18,7 @@ from chandler.core.trading.money import ZERO, plus, ratio
 from chandler.core.trading.orders import Order, OrderEvent, step
 from chandler.streams.reader import Record, read_topics
 from chandler.streams.settings import Installation
-from services.cli.desk.agents import console
-from services.cli.desk.columns import exact, money, rough, side, table, time_of
+from services.cli.desk.columns import console, exact, money, rough, side, table, time_of
 from services.cli.records.reading import reading
 
 TOPIC = "orders"

@@ -10,8 +10,7 @@ from rich.live import Live
 from rich.table import Table
 
 from chandler.streams.settings import Installation
-from services.cli.desk.agents import console
-from services.cli.desk.columns import age, exact, rough, side, signed, table
+from services.cli.desk.columns import age, console, exact, rough, side, signed, table
 from services.cli.desk.standing import OpenRow, standing, watched
 from services.cli.records.reading import reading
 from services.runner import installed

@@ -54,6 +54,8 @@ async def venue_books(account: str, broker: Broker, states: States) -> VenueBook
         finally:
             await broker.close()
     except BrokerError as error:
+        if "Cannot connect" in str(error):
+            return not_compared(account, "its venue can't be reached: is ./chandler up running?")
         return not_compared(account, str(error))
 
 

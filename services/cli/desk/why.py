@@ -15,7 +15,7 @@ from chandler.core.engine import ResolvedEngine
 from chandler.streams.lookup import Lookup
 from chandler.streams.settings import Installation
 from services import plugins
-from services.cli.desk.agents import console
+from services.cli.desk.columns import console
 from services.cli.desk.places import LedgerPlaces, OrderError, Places, ReadPlaces, one_of
 from services.cli.desk.tracing import Found, Tracer
 from services.cli.ledger.reading import ledger

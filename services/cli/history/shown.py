@@ -5,12 +5,12 @@ from typing import Any
 
 import msgspec
 import typer
-from rich.console import Console
 from rich.table import Table
 
 from chandler.core.granularity import by_length, interval_ms, utc
 from chandler.replay.history.lanes import Plan
 from chandler.replay.history.sheet import Note
+from services.cli.desk.columns import console
 from services.history.gathering import Gathered
 from services.history.standing import Lane
 
@@ -64,7 +64,7 @@ def result(
     lines(_together(found.notes))
     lines(fault.line for fault in found.faults)
     if plans:
-        Console().print(_table(plans))
+        console().print(_table(plans))
     rate = f" per_second={published / seconds:.0f}" if published and seconds else ""
     would = "would import: " if dry_run else ""
     typer.echo(would + " ".join(f"{name}={number}" for name, number in totals.items()) + rate)

@@ -10,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from chandler.core.trading.money import plus, shown
+from services.cli.desk.columns import console
 
 CENT = Decimal("0.01")
 WIDE = Context(prec=80)
@@ -154,8 +155,7 @@ def show(name: str, rows: list[dict[str, Any]]) -> None:
         table.add_column(column.heading, footer, justify=justify, no_wrap=column.name != "detail")
     for row in rows:
         table.add_row(*(column.show(row[column.name]) for column in columns))
-    console = Console()
-    console.print(table)
+    console().print(table)
 
 
 def _sum(column: _Column, rows: list[dict[str, Any]]) -> Text | str:

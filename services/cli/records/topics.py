@@ -5,11 +5,11 @@ from typing import Annotated
 
 import msgspec
 import typer
-from rich.console import Console
 from rich.table import Table
 
 from chandler.streams.admin import describe
 from chandler.streams.catalogue import TOPICS, Topic
+from services.cli.desk.columns import console
 from services.cli.records.reading import reading
 
 DAY_MS = 86_400_000
@@ -46,7 +46,7 @@ def topics(as_json: Annotated[bool, typer.Option("--json", help="for programs")]
             ", ".join(topic.writers),
             topic.doc,
         )
-    Console().print(table)
+    console().print(table)
 
 
 def kept(topic: Topic) -> str:
