@@ -6,6 +6,8 @@ The past is read from INPUTS alone; what the session decided is read for the com
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
+import msgspec
+
 from chandler.core.desk.config import Desk
 from chandler.core.events import (
     Event,
@@ -34,6 +36,7 @@ from chandler.streams.settings import Installation
 from services.layers import ConfigurationError
 from services.past.sources import of_tickers
 
+STRANGERS = ("engine_not_followed", "symbol_not_followed")
 INPUTS = ("candles", "tickers", "instruments", "funding", "signals.external", "commands")
 
 
@@ -110,12 +113,26 @@ async def _late(installation: Installation, desks: Mapping[int, Desk]) -> list[L
         if taken.config != desks[taken.shard].hash:
             others[taken.config] += 1
         if taken.kind == "WindowClosed":
-            late.append(Late(taken.shard, taken.at, "window closed"))
+            everyone = frozenset(desks[taken.shard].agents)
+            late.append(Late(everyone, taken.at, "window closed"))
         elif taken.late:
-            late.append(Late(taken.shard, taken.at, f"late {taken.kind}"))
+            late.append(Late(_concerned(taken), taken.at, f"late {taken.kind}"))
     if others:
         raise ConfigurationError(
             f"{sum(others.values())} decisions of the session were made under other agents or "
             "settings than the profile's: compare with the profile that it ran with"
         )
     return late
+
+
+class _Said(msgspec.Struct):
+    """What of an output tells whom an input concerned."""
+
+    agent: str = ""
+    reason: str = ""
+
+
+def _concerned(taken: DeskTaken) -> frozenset[str]:
+    """The agents that acted on an input, or refused it for more than not following it."""
+    said = [msgspec.json.decode(raw, type=_Said) for raw in taken.outputs]
+    return frozenset(each.agent for each in said if each.agent and each.reason not in STRANGERS)

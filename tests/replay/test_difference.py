@@ -73,7 +73,8 @@ def test_a_fill_that_differs_by_its_last_digit_differs() -> None:
 
 
 def test_a_late_input_explains_what_comes_after_it_and_nothing_before() -> None:
-    late = [Late(0, 20, "late Signal"), Late(1, 5, "window closed")]
+    mine, other = frozenset({"trend"}), frozenset({"scalper"})
+    late = [Late(mine, 20, "late Signal"), Late(other, 5, "late Signal")]
 
     found = compare([], [fill("a", 10), fill("b", 30)], SHARDS, late)
 

@@ -7,7 +7,8 @@ import typer
 
 from chandler.core.granularity import DAY_MS
 from chandler.replay.audit.verdict import EVER, FOR_EVER_MS, Bounds, Checked, Difference
-from services.cli.verify.command import Verdict, moment
+from services.cli.records.moments import moment
+from services.cli.verify.command import Verdict
 from services.cli.verify.kept import Day, keep
 from services.cli.verify.ran import since
 

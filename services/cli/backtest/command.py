@@ -4,7 +4,6 @@ import asyncio
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -24,6 +23,7 @@ from chandler.replay.result import Result
 from chandler.streams.settings import Installation
 from services.cli.backtest import files, tables
 from services.cli.desk.columns import console
+from services.cli.records.moments import moment
 from services.cli.records.reading import reading
 from services.cli.verify.ran import how_it_ran, shards_of
 from services.loading import configuration
@@ -67,7 +67,7 @@ def run(
                 "--from-topics takes the session as it was: leave the other choices out"
             )
         return _recorded(profile, out, diff=bool(diff), as_json=as_json)
-    period = Period(moment("--from", from_), moment("--to", to))
+    period = Period(moment(from_, "--from"), moment(to, "--to"))
     names = [each for each in symbols.split(",") if each]
     wanted = [each for each in agents.split(",") if each]
     installation = installed()
@@ -80,20 +80,6 @@ def run(
                 read = asyncio.run(of_topics(installation, tried.setting, period, names))
         result = _tried(tried.setting, read.past, [*tried.notes, *read.notes], told)
     return _shown(installation, result, out, against, as_json=as_json)
-
-
-def moment(option: str, text: str) -> int | None:
-    """Event time in ms of what a person typed, UTC; None for nothing."""
-    if not text:
-        return None
-    try:
-        found = datetime.fromisoformat(text)
-    except ValueError:
-        raise typer.BadParameter(
-            f"{option} {text}: expected a time such as 2024-01-31 or 2024-01-31T10:00 (UTC)"
-        ) from None
-    found = found if found.tzinfo is not None else found.replace(tzinfo=UTC)
-    return round(found.timestamp() * 1_000)
 
 
 def _tried(setting: Setting, past: Past, notes: list[str], told: "Told") -> Result:

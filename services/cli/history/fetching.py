@@ -4,7 +4,6 @@ import asyncio
 import sys
 import time
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from typing import Annotated
 
 import msgspec
@@ -22,6 +21,7 @@ from chandler.streams.reader import read_topics
 from chandler.streams.settings import Installation
 from services.cli.history import shown
 from services.cli.history.holding import held, publishing, unfilled
+from services.cli.records.moments import moment
 from services.exits import first_cause
 from services.history.fetching import Asked, Fetch, Fetched, span
 from services.history.publishing import Publisher
@@ -60,9 +60,9 @@ def fetch(
     for name in names:
         if SYMBOL.fullmatch(name) is None:
             raise typer.BadParameter(f"symbol {name!r}: expected capital letters, as BTCUSDT")
-    until_ms = _moment("--to", to) if to else sys.maxsize
+    until_ms = moment(to, "--to") or sys.maxsize
     try:
-        period = Period(spelled(granularity), _moment("--from", from_), until_ms)
+        period = Period(spelled(granularity), moment(from_, "--from") or 0, until_ms)
     except HistoryError as error:
         raise typer.BadParameter(f"--granularity: {error}") from None
     if period.from_ms >= period.until_ms:
@@ -71,14 +71,6 @@ def fetch(
         work = _Work(installation, profile, period)
         asyncio.run(work.run(names, take_over=take_over))
     return work.say(as_json=as_json)
-
-
-def _moment(option: str, text: str) -> int:
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        raise typer.BadParameter(f"{option} {text}: expected {DAY_FORM}") from None
-    return int((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp() * 1_000)
 
 
 class _Work:

@@ -5,7 +5,6 @@ import os
 import sys
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime
 from typing import Annotated, Any, Literal, NamedTuple
 
 import msgspec
@@ -16,6 +15,7 @@ from chandler.replay.audit.verdict import FOR_EVER_MS, Bounds, Checked, Differen
 from chandler.streams.reader import partitions
 from chandler.streams.settings import Installation
 from services import plugins
+from services.cli.records.moments import moment
 from services.cli.records.reading import reading
 from services.cli.verify import jobs
 from services.cli.verify.kept import FOLDER, Day, keep
@@ -98,22 +98,6 @@ def verify(
             err=True,
         )
     return 0 if verdict.well else 1
-
-
-def moment(text: str, option: str) -> int | None:
-    """Event time in ms of what a person typed; None for nothing."""
-    if not text:
-        return None
-    if text.isdigit() and len(text) > len("20260131"):
-        return int(text)
-    try:
-        found = datetime.fromisoformat(text)
-    except ValueError:
-        raise typer.BadParameter(
-            f"{option} {text}: expected a time such as 2026-01-31, 2026-01-31T10:00 (UTC), or ms"
-        ) from None
-    found = found if found.tzinfo is not None else found.replace(tzinfo=UTC)
-    return round(found.timestamp() * 1_000)
 
 
 def verified(

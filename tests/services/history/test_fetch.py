@@ -172,7 +172,7 @@ async def test_a_venue_that_is_away_is_one_line(
     ("words", "expected"),
     [
         (["btc/usdt", "--from", "2024-01-01"], "expected capital letters, as BTCUSDT"),
-        ([A, "--from", "soon"], "--from soon: expected a UTC day or time"),
+        ([A, "--from", "soon"], "--from soon: expected a time such as"),
         ([A, "--from", "2024-01-02", "--to", "2024-01-01"], "an end after the beginning"),
         ([A, "--from", "2024-01-02", "--granularity", "2h"], "unknown granularity '2h'"),
     ],

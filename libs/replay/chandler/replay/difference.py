@@ -24,7 +24,7 @@ Key = tuple[str, str]  # order and trade
 class Late(NamedTuple):
     """An input that the desk decided later than its place, or went on without."""
 
-    shard: int
+    agents: frozenset[str]  # who acted on it, or refused it for more than not following it
     at: int
     cause: str  # "late Signal", "window matrix"
 
@@ -73,7 +73,7 @@ def compare(
     recorded, computed = list(recorded), list(computed)
     home = {agent: number for number, shard in shards.items() for agent in shard.agents}
     until = {agent: shards[number].out_ms for agent, number in home.items()}
-    late = [*late, *_late_rates(recorded, computed, home, until)]
+    late = [*late, *_late_rates(recorded, computed, until)]
     ours, our_balances = _sorted(computed, until)
     theirs, their_balances = _sorted(recorded, until)
     explained: Counter[str] = Counter()
@@ -85,7 +85,7 @@ def compare(
             continue
         known = one or other
         assert known is not None
-        cause = _cause(late, home[known.agent], known.at)
+        cause = _cause(late, known.agent, known.at)
         if cause:
             explained[cause] += 1
         else:
@@ -112,13 +112,12 @@ def compare(
 def _late_rates(
     recorded: Iterable[Event],
     computed: Iterable[Event],
-    home: Mapping[str, int],
     until: Mapping[str, int],
 ) -> list[Late]:
     """Funding that was paid at another rate: nobody waits for rates, so one may come too late."""
     ours = _rates(computed, until)
     return [
-        Late(home[paid.agent], paid.at, LATE_RATE)
+        Late(frozenset({paid.agent}), paid.at, LATE_RATE)
         for key, paid in _rates(recorded, until).items()
         if key in ours and ours[key].rate != paid.rate
     ]
@@ -157,12 +156,12 @@ def _place(
     return (fill.at, fill.agent, fill.symbol)
 
 
-def _cause(late: Sequence[Late], shard: int, at: int) -> str:
-    """The newest late input of the shard up to a time; "" if there was none.
+def _cause(late: Sequence[Late], agent: str, at: int) -> str:
+    """The newest late input of the agent up to a time; "" if there was none.
 
     A balance that differs once sizes all that follows, so there is no end to what it explains.
     """
-    found = [each for each in late if each.shard == shard and each.at <= at]
+    found = [each for each in late if agent in each.agents and each.at <= at]
     return max(found, key=lambda each: each.at).cause if found else ""
 
 
