@@ -114,13 +114,19 @@ def _late_rates(
     computed: Iterable[Event],
     until: Mapping[str, int],
 ) -> list[Late]:
-    """Funding that was paid at another rate: nobody waits for rates, so one may come too late."""
-    ours = _rates(computed, until)
-    return [
-        Late(frozenset({paid.agent}), paid.at, LATE_RATE)
-        for key, paid in _rates(recorded, until).items()
-        if key in ours and ours[key].rate != paid.rate
-    ]
+    """Funding that was paid at another rate or ticker, or by one of the two alone.
+
+    Nobody waits for rates: the session may have come to know one after a settlement.
+    """
+    theirs, ours = _rates(recorded, until), _rates(computed, until)
+    late = []
+    for key in theirs.keys() | ours.keys():
+        one, other = theirs.get(key), ours.get(key)
+        if one is None or other is None or (one.rate, one.at) != (other.rate, other.at):
+            paid = one or other
+            assert paid is not None
+            late.append(Late(frozenset({paid.agent}), paid.at, LATE_RATE))
+    return late
 
 
 def _rates(events: Iterable[Event], until: Mapping[str, int]) -> dict[tuple[str, int], FundingPaid]:
