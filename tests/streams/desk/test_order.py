@@ -144,6 +144,20 @@ def test_nothing_is_taken_before_all_that_was_read_is_read_again():
     assert again.low("tickers", 0) == 1
 
 
+def test_nothing_is_taken_before_what_is_expected_is_read():
+    """A shard that was away took an hour's tickers before the funding rates of that hour."""
+    order = begun()
+    order.expects("commands", 0, 7)
+    behind = order.is_behind
+    order.reached("commands", 0, 6)
+    nearly = order.is_behind
+    order.reached("commands", 0, 7)
+
+    assert behind
+    assert nearly
+    assert not order.is_behind
+
+
 def test_a_ticker_that_is_not_newer_than_its_symbols_newest_is_dropped_and_counted():
     order = begun()
     order.feed(record("tickers", 1, ticker("A", 10)))

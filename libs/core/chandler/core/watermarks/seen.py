@@ -7,8 +7,12 @@ import bisect
 
 import msgspec
 
-from chandler.core.events import Event, FundingRate, Instrument, Symbol, Ticker
+from chandler.core.events import Event, FundingRate, Instrument, Ticker
 from chandler.core.trading.events import PumpState, Seen
+
+# Nobody waits for funding rates. So that it doesn't matter to the millisecond when one arrives, it
+# is in force only so long after it was seen: a rate that is late by less changes no decision.
+IN_FORCE_AFTER_MS = 600_000
 
 
 class MarketKept(msgspec.Struct, frozen=True):
@@ -28,7 +32,9 @@ class Market:
         self.tickers: dict[str, Ticker] = {each.symbol: each for each in kept.tickers}
         self.instruments: dict[str, Instrument] = {each.symbol: each for each in kept.instruments}
         self._guards = {symbol: list(states) for symbol, states in kept.guards.items()}
-        self._fundings = {each.symbol: each for each in kept.fundings}
+        self._fundings: dict[str, list[FundingRate]] = {}
+        for rate in kept.fundings:
+            self._rate(rate)
 
     def take(self, event: Event) -> None:
         """Takes in a ticker, an instrument, a rate or a pump's state; others change nothing."""
@@ -41,9 +47,7 @@ class Market:
             if kept is None or event.seen_at >= kept.seen_at:
                 self.instruments[event.symbol] = event
         elif isinstance(event, FundingRate):
-            rate = self._fundings.get(event.symbol)
-            if rate is None or event.seen_at >= rate.seen_at:
-                self._fundings[event.symbol] = event
+            self._rate(event)
         elif isinstance(event, PumpState):
             self._guard(event)
 
@@ -51,6 +55,12 @@ class Market:
         states = self._guards.setdefault(state.symbol, [])
         if not states or state.at > states[-1].at:
             states.append(state)
+
+    def _rate(self, rate: FundingRate) -> None:
+        rates = self._fundings.setdefault(rate.symbol, [])
+        found = bisect.bisect_right(rates, rate.seen_at, key=lambda each: each.seen_at)
+        if not found or rates[found - 1].seen_at < rate.seen_at:
+            rates.insert(found, rate)
 
     def knows(self, symbol: str) -> bool:
         """Whether the symbol was ever heard of."""
@@ -66,8 +76,18 @@ class Market:
         found = bisect.bisect_right(states, at, key=lambda state: state.at)
         return states[found - 1] if found else None
 
+    def funding(self, symbol: str, at: int) -> FundingRate | None:
+        """The rate in force: the newest that was seen IN_FORCE_AFTER_MS before `at`, or earlier."""
+        rates = self._fundings.get(symbol, ())
+        found = bisect.bisect_right(rates, at - IN_FORCE_AFTER_MS, key=lambda each: each.seen_at)
+        return rates[found - 1] if found else None
+
     def forget(self, at: int) -> None:
-        """Drops guards' states that nobody at or after `at` can see."""
+        """Drops guards' states and rates that nobody at or after `at` can see."""
+        for rates in self._fundings.values():
+            since = at - IN_FORCE_AFTER_MS
+            found = bisect.bisect_right(rates, since, key=lambda each: each.seen_at)
+            del rates[: max(0, found - 1)]
         for states in self._guards.values():
             found = bisect.bisect_right(states, at, key=lambda state: state.at)
             del states[: max(0, found - 1)]
@@ -78,7 +98,7 @@ class Market:
             ticker=self.tickers.get(symbol),
             guard=self.guard(symbol, at),
             instrument=self.instruments.get(symbol),
-            funding=self._fundings.get(Symbol(symbol)) if funding else None,
+            funding=self.funding(symbol, at) if funding else None,
         )
 
     def kept(self) -> MarketKept:
@@ -86,5 +106,5 @@ class Market:
             tickers=list(self.tickers.values()),
             instruments=list(self.instruments.values()),
             guards={symbol: list(states) for symbol, states in self._guards.items()},
-            fundings=list(self._fundings.values()),
+            fundings=[rate for rates in self._fundings.values() for rate in rates],
         )

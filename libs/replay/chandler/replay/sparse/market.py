@@ -6,6 +6,7 @@ from typing import Generic, Protocol, TypeVar
 
 from chandler.core.events import FundingRate, Instrument, Symbol, Ticker
 from chandler.core.trading.events import PumpState, Seen
+from chandler.core.watermarks.seen import IN_FORCE_AFTER_MS
 from chandler.replay.sparse.guard import Guarded
 from chandler.replay.sparse.prices import Prices
 from chandler.replay.sparse.watch import NEVER
@@ -14,12 +15,12 @@ T = TypeVar("T", Instrument, FundingRate)
 
 
 class History(Generic[T]):
-    """One symbol's records of a topic, by the time from which they hold."""
+    """One symbol's records of a topic, by the time from which they hold: `after_ms` after seen."""
 
-    def __init__(self, records: Sequence[T], *, early: bool) -> None:
+    def __init__(self, records: Sequence[T], *, early: bool, after_ms: int = 0) -> None:
         self.early = early
         self.records: list[T] = sorted(records, key=lambda each: each.seen_at)
-        self._ats: list[int] = [each.seen_at for each in self.records]
+        self._ats: list[int] = [each.seen_at + after_ms for each in self.records]
 
     def at(self, at: int) -> T | None:
         """The one in force; None before the first, unless that counts early."""
@@ -60,7 +61,10 @@ class Market:
         self.instruments = {
             each: History(records, early=early) for each, records in instruments.items()
         }
-        self.funding = {each: History(records, early=early) for each, records in funding.items()}
+        self.funding = {
+            each: History(records, early=early, after_ms=IN_FORCE_AFTER_MS)
+            for each, records in funding.items()
+        }
         self._guard = guard
         self._guards: dict[Symbol, Guards] = {}
 

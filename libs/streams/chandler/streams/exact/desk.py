@@ -41,6 +41,8 @@ S = TypeVar("S")
 BUFFER_MAX = 4_000  # records of one input partition that wait in memory
 FIRST_MS = 600_000  # a shard that never ran begins with what was published in this wall time
 FIRST_DAY_MS = 86_400_000  # and with the funding rates of this one
+# Small topics that nobody waits for later: a shard that was away reads what is new in them first.
+KNOWN_FIRST = ("instruments", "funding")
 OWNER_WAIT_S = 1.0  # that a successor has to say who it is, before we take a shard back
 
 log = logging.getLogger("chandler.streams.exact")
@@ -182,6 +184,8 @@ class _Desk(Generic[S]):
             firsts = begins  # it ran, and had read nothing there
         for tp in every:
             topic = catalogue_name(self.installation, tp.topic)
+            if topic in KNOWN_FIRST:
+                taker.order.expects(topic, tp.partition, ends[tp])
             low = taker.order.low(topic, tp.partition)
             if low < 0:
                 client.seek(tp, firsts[tp])

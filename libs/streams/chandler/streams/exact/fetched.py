@@ -89,11 +89,12 @@ class Positions:
         }
         self._waiting: dict[tuple[str, int], list[int]] = {part: [] for part in every}
         self._gone: dict[tuple[str, int], set[int]] = {part: set() for part in every}
-        self._behind = {part for part in every if self._next[part] < self._known[part]}
+        self._until = dict(self._known)
+        self._behind = {part for part in every if self._next[part] < self._until[part]}
 
     @property
     def is_behind(self) -> bool:
-        """Whether there may be records, not yet fetched again, whose turn was before all others."""
+        """Whether records are not yet fetched whose turn was before all others, or is expected."""
         return bool(self._behind)
 
     def is_new(self, taken: Taken) -> bool:
@@ -109,8 +110,15 @@ class Positions:
         """All before the offset `following` was fetched."""
         part = (topic, partition)
         self._next[part] = max(self._next[part], following)
-        if self._next[part] >= self._known[part]:
+        if self._next[part] >= self._until[part]:
             self._behind.discard(part)
+
+    def expects(self, topic: str, partition: int, end: int) -> None:
+        """What lies before `end` is read before anything is taken."""
+        part = (topic, partition)
+        self._until[part] = max(self._until[part], end)
+        if self._next[part] < self._until[part]:
+            self._behind.add(part)
 
     def waits(self, taken: Taken) -> None:
         heapq.heappush(self._waiting[taken.topic, taken.partition], taken.offset)

@@ -184,9 +184,13 @@ class Ordered:
         """The reader stands at `following`: what is missing before it is no more in the topic."""
         self._positions.fetched(topic, partition, following)
 
+    def expects(self, topic: str, partition: int, end: int) -> None:
+        """Nothing is taken before all of a partition up to `end` is fetched."""
+        self._positions.expects(topic, partition, end)
+
     @property
     def is_behind(self) -> bool:
-        """Whether a predecessor had read further than was fetched again."""
+        """Whether a predecessor had read further than was fetched again, or more is expected."""
         return self._positions.is_behind
 
     def buffered(self, topic: str, partition: int) -> int:
