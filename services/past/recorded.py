@@ -29,7 +29,7 @@ from chandler.core.watermarks.places import place_of
 from chandler.replay.backtest import Past
 from chandler.replay.dense.lanes import Lane, lane
 from chandler.replay.difference import Late, Shard
-from chandler.replay.sparse.agent import Entry
+from chandler.replay.sparse.entries import Entry
 from chandler.streams.columns import gather_candles, gather_tickers
 from chandler.streams.reader import read_topics
 from chandler.streams.settings import Installation

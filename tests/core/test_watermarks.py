@@ -122,6 +122,7 @@ EVENTS = st.lists(
         st.integers(0, 1),
         st.integers(1, 30),
         st.sampled_from("ABC"),
+        st.sampled_from(["", "same"]),
     ),
     max_size=40,
 )
@@ -129,27 +130,36 @@ EVENTS = st.lists(
 
 @given(EVENTS, st.randoms(use_true_random=False), st.integers(0, 60))
 def test_the_order_is_the_same_whatever_the_arrival_and_wherever_it_is_cut(events, random, cut):
-    """Each partition says its events up to a time and then that they are out, in any order."""
+    """Each partition says its events up to a time and then that they are out, in any order.
+
+    Two fills of one ticker and agent have one place: the second was once taken for late, and lost
+    where a restart came between them.
+    """
     named = [
-        (topic, partition, place(at, topic, symbol, f"{number:03}"), f"{number:03}")
-        for number, (topic, partition, at, symbol) in enumerate(events)
+        (topic, partition, place(at, topic, symbol, name), f"{number:03}")
+        for number, (topic, partition, at, symbol, name) in enumerate(events)
     ]
     steps = arrivals(named, random)
     merged = merge()
     found: list[str] = []
     fetched: list[tuple[str, int, int, Place, str]] = []
-    for number, (topic, partition, offset, said) in enumerate(steps):
-        if number == cut:
-            merged = restored(merged, fetched)
+    for topic, partition, offset, said in steps:
         if isinstance(said, int):
             merged.note(topic, partition, said)
         else:
             fetched.append((topic, partition, offset, said[2], said[3]))
             merged.put(topic, partition, offset, said[2], said[3])
-        found += taken(merged)
+        while (one := merged.take()) is not None:
+            assert not one[0].late
+            found.append(one[1])
+            if len(found) == cut:
+                merged = restored(merged, fetched)
         merged.advance()
 
-    assert found == [name for *_, name in sorted(named, key=lambda each: each[2])]
+    expected = sorted(
+        (at, topic, partition, offset, name) for topic, partition, offset, at, name in fetched
+    )
+    assert found == [name for *_, name in expected]
 
 
 def arrivals(named, random):

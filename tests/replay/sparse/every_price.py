@@ -14,7 +14,7 @@ from chandler.core.positions.state import SymbolPositions
 from chandler.core.trading.events import BalanceChanged, ExitRequested
 from chandler.core.watermarks.places import place_of
 from chandler.replay.backtest import Past, Setting, shortest
-from chandler.replay.sparse.agent import Entry
+from chandler.replay.sparse.entries import Entry
 from chandler.replay.sparse.guard import guarded
 from chandler.replay.sparse.market import Market
 

@@ -17,8 +17,8 @@ from chandler.core.trading.events import FundingPaid, Liquidated, OrderFilled
 from chandler.replay.backtest import Past, Setting, backtest, shortest
 from chandler.replay.dense.lanes import Lane, lane, longer
 from chandler.replay.dense.signals import Ways, signals_of
-from chandler.replay.sparse.agent import entries_of
 from chandler.replay.sparse.assumed import instrument
+from chandler.replay.sparse.entries import entry_of
 from chandler.replay.sparse.prices import of_candles
 from chandler.strategies import modes
 from tests.candles import START_MS, path
@@ -112,8 +112,10 @@ def setting(pace: float = 1.0) -> Setting:
 def test_fills_and_balances_are_those_of_looking_at_every_price(pace: float) -> None:
     known, chosen = past(), setting(pace)
     desk: Desk = chosen.desks[0]
-    entries = entries_of(
-        {symbol: signals_of(of, chosen.engines, Ways()) for symbol, of in known.lanes.items()}
+    entries = sorted(
+        entry_of(signal)
+        for of in known.lanes.values()
+        for signal in signals_of(of, chosen.engines, Ways())
     )
     orders, states = every_price(chosen, desk, known, entries)
 

@@ -1,9 +1,13 @@
 """Content hashes and derived ids: the same cause always gives the same id."""
 
-import base64
 import hashlib
+from itertools import product
 
 import msgspec
+
+_LETTERS = "abcdefghijklmnopqrstuvwxyz234567"
+_PAIRS = ["".join(pair) for pair in product(_LETTERS, repeat=2)]  # of 10 bits
+_SHIFTS = range(126, -1, -10)  # 136 bits: the last 6 are left out
 
 
 def digest(*parts: str | bytes) -> str:
@@ -16,7 +20,8 @@ def digest(*parts: str | bytes) -> str:
         raw = part.encode() if isinstance(part, str) else part
         hasher.update(len(raw).to_bytes(4, "big"))
         hasher.update(raw)
-    return base64.b32encode(hasher.digest()).decode().lower()[:26]
+    bits = int.from_bytes(hasher.digest(), "big")
+    return "".join([_PAIRS[bits >> shift & 1023] for shift in _SHIFTS])
 
 
 def canonical(value: object) -> str:

@@ -15,15 +15,16 @@ import numpy as np
 
 from chandler.core.desk.config import Desk
 from chandler.core.engine import ResolvedEngine
-from chandler.core.events import FundingRate, Instrument, Signal, Symbol
+from chandler.core.events import FundingRate, Instrument, Symbol
 from chandler.core.granularity import Granularity, by_length, interval_ms
 from chandler.core.hashing import digest
 from chandler.core.market.surge import Settings
 from chandler.replay.dense.lanes import Ints, Lane, Lanes, longer
-from chandler.replay.dense.signals import Ways, signals_of
+from chandler.replay.dense.signals import Given, Ways, given_by, known_of
 from chandler.replay.result import Curve, Floats, Origin, Result
-from chandler.replay.sparse.agent import Course, Entry, Simulation, entries_of
+from chandler.replay.sparse.agent import Course, Simulation
 from chandler.replay.sparse.books import curve_of, trades_of
+from chandler.replay.sparse.entries import Entry, Signals
 from chandler.replay.sparse.guard import Guarded, guarded
 from chandler.replay.sparse.market import Market
 from chandler.replay.sparse.prices import Prices, of_candles
@@ -54,9 +55,55 @@ class Past(msgspec.Struct, frozen=True, kw_only=True):
     begin_ms: int = -1  # signals and commands up to it are not taken: nobody traded yet
 
 
+class Prepared:
+    """A past made ready once, for any number of backtests over it; not for two at a time.
+
+    Keeps what doesn't change from one to the next: prices, indicators, the guard's states.
+    """
+
+    def __init__(self, past: Past) -> None:
+        self.past = past
+        self.notes: list[str] = []
+        self.ways = Ways()
+        self.known = {symbol: known_of(lanes) for symbol, lanes in past.lanes.items()}
+        self._markets: dict[Settings | None, Market] = {}
+        self.prices: Mapping[Symbol, Prices]
+        if past.prices is not None:
+            self.prices = past.prices
+        else:
+            self.prices = {each: of_candles(shortest(of)) for each, of in past.lanes.items() if of}
+            self.notes.append(_assumption(past.lanes))
+
+    def read_by(self, engines: Sequence[ResolvedEngine]) -> None:
+        """Adds the longer candles that the engines read, made of the shortest where they lack."""
+        for symbol, known in self.known.items():
+            lanes = _completed(known.lanes, engines, self.notes)
+            if lanes.keys() != known.lanes.keys():
+                self.known[symbol] = known_of(lanes)
+
+    @property
+    def lanes(self) -> dict[Symbol, Lanes]:
+        return {symbol: known.lanes for symbol, known in self.known.items()}
+
+    def market(self, guard: Settings | None) -> Market:
+        """What decisions see, with that guard."""
+        if guard not in self._markets:
+            self._markets = {guard: self._market(guard)}
+        return self._markets[guard]
+
+    def _market(self, guard: Settings | None) -> Market:
+        past, known, prices = self.past, self.known, self.prices
+        states: Callable[[Symbol], Guarded] | None = None
+        if guard is not None:
+            settings = guard
+            states = lambda each: guarded(settings, shortest(known[each].lanes), prices[each])  # noqa: E731
+        early = past.prices is None
+        return Market(prices, past.instruments, past.funding, states, early=early)
+
+
 def backtest(
     setting: Setting,
-    past: Past,
+    past: Past | Prepared,
     *,
     threads: int = 2,
     progress: Progress | None = None,
@@ -65,35 +112,24 @@ def backtest(
     """Runs it. `bars`: the result holds candles for pictures."""
     told = progress or (lambda part, done, of: None)
     clock = _Clock()
-    notes: list[str] = []
-    lanes = {each: _completed(of, setting.engines, notes) for each, of in past.lanes.items()}
-    prices = past.prices
-    if prices is None:
-        prices = {each: of_candles(shortest(of)) for each, of in lanes.items() if of}
-        notes.append(_assumption(lanes))
+    ready = past if isinstance(past, Prepared) else Prepared(past)
+    ready.read_by(setting.engines)
     clock.lap("prices")
-    ways = Ways()
-    signals = _dense(setting, lanes, ways, threads, told)
-    notes += ways.lines()
+    given = _dense(setting, ready, threads, told)
     clock.lap("dense")
-    market = Market(
-        prices,
-        past.instruments,
-        past.funding,
-        _guard(setting, lanes, prices),
-        early=past.prices is None,
-    )
-    entries = sorted([*entries_of(signals), *past.entries], key=lambda each: each[:5])
-    entries = [each for each in entries if each.at > past.begin_ms]
-    courses = _sparse(setting, market, entries, span(lanes)[1], told)
+    lanes = ready.lanes
+    courses = _sparse(setting, ready, given, span(lanes)[1], told)
     clock.lap("sparse")
-    found = _result(setting, past, lanes, prices, courses)
+    found = _result(setting, ready, courses)
     clock.lap("books")
+    counts: Counter[str] = Counter()
+    for of in given.values():
+        counts.update({each.engine.name: len(each.close_ms) for each in of})
     return msgspec.structs.replace(
         found,
-        signals=dict(Counter(each.source for of in signals.values() for each in of)),
+        signals={name: count for name, count in counts.items() if count},
         bars={each: _picture(shortest(of)) for each, of in lanes.items() if of} if bars else {},
-        notes=notes,
+        notes=[*ready.notes, *ready.ways.lines()],
         timings=clock.laps,
     )
 
@@ -110,14 +146,9 @@ class _Clock:
         self.laps[name], self._begun = now - self._begun, now
 
 
-def _result(
-    setting: Setting,
-    past: Past,
-    lanes: Mapping[Symbol, Lanes],
-    prices: Mapping[Symbol, Prices],
-    courses: Sequence[Course],
-) -> Result:
+def _result(setting: Setting, ready: Prepared, courses: Sequence[Course]) -> Result:
     """What came of it, without what is for people alone."""
+    past, lanes, prices = ready.past, ready.lanes, ready.prices
     from_ms, to_ms = span(lanes)
     at_ms = _times(lanes)
     curves = {each.agent.name: curve_of(each, at_ms, prices) for each in courses}
@@ -207,45 +238,43 @@ def _assumption(lanes: Mapping[Symbol, Lanes]) -> str:
 
 
 def _dense(
-    setting: Setting,
-    lanes: Mapping[Symbol, Lanes],
-    ways: Ways,
-    threads: int,
-    told: Progress,
-) -> dict[Symbol, list[Signal]]:
-    done = 0
-    found: dict[Symbol, list[Signal]] = {}
-    names = list(lanes)
-    if names:  # what is compiled, is compiled once
-        found[names[0]] = signals_of(lanes[names[0]], setting.engines, ways)
+    setting: Setting, ready: Prepared, threads: int, told: Progress
+) -> dict[Symbol, list[Given]]:
+    found: dict[Symbol, list[Given]] = {}
+    names = list(ready.known)
 
-    def run(symbol: Symbol) -> tuple[Symbol, list[Signal]]:
-        return symbol, signals_of(lanes[symbol], setting.engines, ways)
+    def run(symbols: Sequence[Symbol]) -> None:
+        for symbol in symbols:
+            found[symbol] = given_by(ready.known[symbol], setting.engines, ready.ways)
+            told("engines", len(found), len(names))
 
+    run(names[:1])  # what is compiled, is compiled once
     with ThreadPoolExecutor(threads) as pool:
-        for symbol, signals in pool.map(run, names[1:]):
-            found[symbol] = signals
-            done += 1
-            told("engines", done + 1, len(names))
+        for _ in pool.map(run, [names[1 + each :: threads] for each in range(threads)]):
+            pass
     return found
 
 
-def _guard(
-    setting: Setting, lanes: Mapping[Symbol, Lanes], prices: Mapping[Symbol, Prices]
-) -> Callable[[Symbol], Guarded] | None:
-    settings = setting.guard
-    if settings is None:
-        return None
-    return lambda symbol: guarded(settings, shortest(lanes[symbol]), prices[symbol])
-
-
 def _sparse(
-    setting: Setting, market: Market, entries: Sequence[Entry], to_ms: int, told: Progress
+    setting: Setting,
+    ready: Prepared,
+    given: Mapping[Symbol, Sequence[Given]],
+    to_ms: int,
+    told: Progress,
 ) -> list[Course]:
+    past, market = ready.past, ready.market(setting.guard)
     agents = [(desk, name) for desk in setting.desks for name in desk.agents]
+    signals = Signals(given, past.begin_ms)
+    others = [each for each in past.entries if each.at > past.begin_ms]
     courses = []
     for number, (desk, name) in enumerate(agents):
         simulation = Simulation(desk, name, market, retry_ms=setting.retry_ms)
+        if others or not simulation.follows_by_name:
+            every = [signals.entry(place) for place in range(len(signals))]
+            entries = sorted([*every, *others], key=lambda each: each[:5])
+        else:
+            entries, refused = signals.followed(simulation.why_not, to_ms)
+            simulation.refusals.update(refused)
         courses.append(simulation.run(entries, to_ms))
         told("agents", number + 1, len(agents))
     return courses

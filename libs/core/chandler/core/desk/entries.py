@@ -220,7 +220,9 @@ def _processed(turn: Turn, agent: str, signal: Signal) -> None:
 
 def remembered(state: AgentState, id_: str, until: int, at: int) -> AgentState:
     """With an id that was acted on; those that have expired are forgotten."""
-    kept = {key: each for key, each in state.processed.items() if each >= at}
+    kept = state.processed
+    if kept and min(kept.values()) < at:
+        kept = {key: each for key, each in kept.items() if each >= at}
     return replace(state, processed={**kept, id_: until})
 
 

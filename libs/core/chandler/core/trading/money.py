@@ -60,6 +60,7 @@ def positive(text: str, what: str = "amount") -> Decimal:
     return value
 
 
+@lru_cache(maxsize=KNOWN_MAX)
 def from_float(value: float, what: str = "price") -> Decimal:
     """A float of a signal, once: its shortest digits, at most 18 after the point.
 
@@ -81,7 +82,10 @@ def total(amounts: Iterable[Decimal]) -> Decimal:
 
 def plus(*amounts: Decimal) -> Decimal:
     """The exact sum of a few."""
-    return total(amounts)
+    result = ZERO
+    for each in amounts:
+        result = _EXACT.add(result, each)
+    return result
 
 
 def minus(first: Decimal, *others: Decimal) -> Decimal:
@@ -91,12 +95,11 @@ def minus(first: Decimal, *others: Decimal) -> Decimal:
     return first
 
 
-def times(*factors: Decimal) -> Decimal:
+def times(first: Decimal, *factors: Decimal) -> Decimal:
     """The exact product: a notional is times(price, size)."""
-    result = ONE
     for each in factors:
-        result = _EXACT.multiply(result, each)
-    return result
+        first = _EXACT.multiply(first, each)
+    return first
 
 
 def ratio(first: Decimal, second: Decimal) -> Decimal:

@@ -5,6 +5,7 @@ One-way mode: a symbol is long, short or flat.
 """
 
 from decimal import Decimal
+from functools import lru_cache
 from typing import NamedTuple
 
 import msgspec
@@ -97,7 +98,13 @@ def unrealised(position: Position, mark: Decimal) -> Decimal:
 
 def margin(position: Position) -> Decimal:
     """Quote coin that the position binds: cost / leverage, 8 places half even."""
-    return places(ratio(position.cost, Decimal(position.leverage)))
+    return _margin(position.cost, position.leverage)
+
+
+@lru_cache(maxsize=16_384)
+def _margin(cost: Decimal, leverage: int) -> Decimal:
+    """Remembered: each order asks for those of all that is open."""
+    return places(ratio(cost, Decimal(leverage)))
 
 
 def average(position: Position) -> Decimal:

@@ -1,7 +1,8 @@
 """The merge: events of many inputs, one after the other in the order of things.
 
-The smallest place goes first, as soon as every other input has said that nothing smaller is to
-come. Who is waited for, and for how long, is the caller's affair: this knows no clock but events'.
+The smallest place goes first (those of one place as they stand in their topic), as soon as every
+other input has said that nothing smaller is to come. Who is waited for, and for how long, is the
+caller's affair: this knows no clock but events'.
 Nothing is dropped: what comes after its place has passed gets the next place, marked late.
 """
 
@@ -16,6 +17,9 @@ from chandler.core.watermarks.places import START, Place
 
 T = TypeVar("T")
 
+Key = tuple[str, int, int]  # topic, partition, offset
+
+LAST_KEY: Key = ("\uffff", 2**62, 2**62)  # behind any other
 AHEAD_MS_MAX = 3_600_000  # an event further ahead of the clock is not waited for: clocks go wrong
 
 
@@ -45,6 +49,8 @@ class Merged(msgspec.Struct, frozen=True, kw_only=True):
     excused: list[tuple[str, int]] = []  # no longer waited for until they say something new
     clock: int = UNKNOWN  # everything up to it was taken, and that was said
     last: tuple[int, int, float, str, str] = START  # place of the last event that was taken
+    # Where that one stands: others of its place may come after it. None: not known, none does.
+    last_key: tuple[str, int, int] | None = None
     moved: dict[str, dict[int, dict[int, int]]] = {}  # late, not taken: offset → at
 
 
@@ -79,12 +85,14 @@ class Merge(Generic[T]):
         self._unheard = False  # whether those that never opened are not waited for either
         self._clock = kept.clock
         self._last = Place(*kept.last)
+        self._last_key = kept.last_key or (LAST_KEY if kept.last != START else ("", -1, -1))
         self._kept_moved = kept.moved
         self._moved: dict[tuple[str, int, int], int] = {}  # late and waiting: its new at
         self._heap: list[tuple[Place, str, int, int, T, str]] = []
         self._ahead_ms_max = ahead_ms_max
-        self._undo: tuple[Place, tuple[str, int, int], int | None] = (
+        self._undo: tuple[Place, Key, Key, int | None] = (
             self._last,
+            self._last_key,
             ("", -1, -1),
             None,
         )
@@ -101,7 +109,7 @@ class Merge(Generic[T]):
         """Whether a record that was read before the merge was kept had been taken by then."""
         if offset in self._kept_moved.get(topic, {}).get(partition, {}):
             return False
-        return place <= self._last
+        return (place, (topic, partition, offset)) <= (self._last, self._last_key)
 
     def put(
         self, topic: str, partition: int, offset: int, place: Place, event: T, gate: str = ""
@@ -161,24 +169,25 @@ class Merge(Generic[T]):
         """The next event in the order of things; None while somebody has to be waited for."""
         while self._heap:
             place, topic, partition, offset, event, gate = self._heap[0]
-            if place <= self._last or place.at <= self._clock:
+            key = (topic, partition, offset)
+            if (place, key) <= (self._last, self._last_key) or place.at <= self._clock:
                 at = max(self._clock, self._last.at) + 1
-                self._moved[topic, partition, offset] = at
+                self._moved[key] = at
                 new = (place._replace(at=at), topic, partition, offset, event, gate)
                 heapq.heapreplace(self._heap, new)
                 continue
             if not self._free(place, gate):
                 return None
             heapq.heappop(self._heap)
-            moved = self._moved.pop((topic, partition, offset), None)
-            self._undo = (self._last, (topic, partition, offset), moved)
-            self._last = place
+            moved = self._moved.pop(key, None)
+            self._undo = (self._last, self._last_key, key, moved)
+            self._last, self._last_key = place, key
             return Item(place, topic, partition, offset, moved is not None), event
         return None
 
     def step_back(self) -> None:
         """As if the last event had not been taken, for what is kept; a merge that ends here."""
-        self._last, key, moved = self._undo
+        self._last, self._last_key, key, moved = self._undo
         if moved is not None:
             self._moved[key] = moved
 
@@ -263,6 +272,7 @@ class Merge(Generic[T]):
             excused=sorted(self._excused),
             clock=self._clock,
             last=(*self._last,),
+            last_key=self._last_key,
             moved=moved,
         )
 

@@ -18,12 +18,18 @@ from chandler.core.hashing import digest
 from chandler.core.indicators.spec import Bars, Indicator
 from chandler.replay.dense import engines as compiled
 from chandler.replay.dense import indicators, plain
-from chandler.replay.dense.engines import Column, Found, Notes
+from chandler.replay.dense.engines import Column, Notes
 from chandler.replay.dense.indicators import History
-from chandler.replay.dense.lanes import Ints, Lane, Lanes, exact_rows
+from chandler.replay.dense.lanes import Floats, Ints, Lane, Lanes, exact_rows
 from chandler.replay.dense.native import SubsetError, is_shipped
 
 SAMPLE = 400  # bars on which a plug-in's compiled form is held against its interpreted one
+
+
+OTHER_VALUES = "compiled it gives other values: does it look back too far?"
+Values = History | Notes
+
+_held: dict[Any, str] = {}  # plug-ins' functions that were held against themselves → OTHER_VALUES
 
 
 class Ways:
@@ -32,7 +38,6 @@ class Ways:
     def __init__(self) -> None:
         self.interpreted: dict[str, str] = {}  # name → why, one line
         self.seconds: dict[str, float] = {}
-        self._checked: set[str] = set()
 
     def history(self, indicator: Indicator, bars: Bars) -> History:
         """The indicator's values at each bar."""
@@ -42,7 +47,7 @@ class Ways:
                 if self._is_new(name, indicator.step):
                     some: Any = [column[:SAMPLE] for column in bars]
                     one = indicators.history(indicator, Bars(*some))
-                    self._hold(name, one, plain.history(indicator, Bars(*some)))
+                    self._hold(name, indicator.step, one, plain.history(indicator, Bars(*some)))
                 if name not in self.interpreted:
                     return indicators.history(indicator, bars)
             except (SubsetError, NumbaError, ArithmeticError, IndexError, ValueError) as error:
@@ -62,7 +67,9 @@ class Ways:
                 if self._is_new(name, resolved.evaluator.function):
                     some, few = _few(columns, bars)
                     one = compiled.evaluate(resolved, some, few)
-                    self._hold(name, one, plain.evaluate(resolved, some, few))
+                    self._hold(
+                        name, resolved.evaluator.function, one, plain.evaluate(resolved, some, few)
+                    )
                 if name not in self.interpreted:
                     return compiled.evaluate(resolved, columns, bars)
             except (SubsetError, NumbaError, ArithmeticError, IndexError, ValueError) as error:
@@ -80,17 +87,19 @@ class Ways:
         ]
 
     def _is_new(self, name: str, function: Any) -> bool:
-        if is_shipped(function) or name in self._checked:
+        if is_shipped(function):
             return False
-        self._checked.add(name)
-        return True
+        if function in _held and _held[function]:
+            self.interpreted[name] = _held[function]
+        return function not in _held
 
-    def _hold(self, name: str, one: History | Notes, other: History | Notes) -> None:
+    def _hold(self, name: str, function: Any, one: Values, other: Values) -> None:
         same = np.array_equal(one[1], other[1]) and np.array_equal(
             one[0][..., one[1]].view(np.int64), other[0][..., other[1]].view(np.int64)
         )
+        _held[function] = "" if same else OTHER_VALUES
         if not same:
-            self.interpreted[name] = "compiled it gives other values: does it look back too far?"
+            self.interpreted[name] = OTHER_VALUES
 
     def _spent(self, name: str, begun: float) -> None:
         self.seconds[name] = self.seconds.get(name, 0.0) + time.perf_counter() - begun
@@ -106,75 +115,143 @@ def _line(error: BaseException) -> str:
     return " ".join(f"{error}".split())[:200] or type(error).__name__
 
 
-class Symbols(NamedTuple):
-    """What is computed once per symbol and used by all engines."""
+class Known(NamedTuple):
+    """What is computed once per symbol and used by all engines, and by later runs over the same."""
 
     lanes: Lanes
-    bars: Mapping[Granularity, Bars]
+    bars: dict[Granularity, Bars]
     histories: dict[tuple[Granularity, str], History]
+    rows: dict[tuple[Granularity, frozenset[Granularity]], tuple[dict[Granularity, Ints], int]]
+    notes: dict[tuple[Granularity, str], tuple[Any, Notes]]  # of the newest tunables
+
+
+def known_of(lanes: Lanes) -> Known:
+    """Nothing is computed yet."""
+    return Known(lanes, {each: lane.bars() for each, lane in lanes.items()}, {}, {}, {})
+
+
+class Given(NamedTuple):
+    """An engine's signals in one symbol, as columns; a Signal is made when somebody reads it."""
+
+    symbol: Symbol
+    engine: ResolvedEngine
+    close_ms: Ints
+    score: Floats
+    price: Floats  # at the close
+    reach: Floats  # of STOP_ATR there; 0 where the engine has no levels
+
+    def signal(self, row: int) -> Signal:
+        """Without notes, reason and inputs: those explain, nothing decides by them."""
+        engine, config = self.engine, self.engine.config
+        close_ms, price = int(self.close_ms[row]), float(self.price[row])
+        score, reach = float(self.score[row]), float(self.reach[row])
+        direction = 1.0 if score > 0 else -1.0
+        side = "long" if score > 0 else "short"
+        stop = price - direction * config.stop_atr * reach if config.stop_atr > 0 else None
+        return Signal(
+            id=digest(engine.name, engine.hash, engine.version, self.symbol, str(close_ms), side),
+            symbol=self.symbol,
+            side=side,  # type: ignore[arg-type]
+            strength=min(1.0, abs(score)),
+            source=engine.name,
+            granularity=engine.granularity,
+            close_ms=close_ms,
+            expires_ms=close_ms + config.freshness_s * 1_000,
+            stop=stop,
+            targets=[price + direction * each * reach for each in config.target_atr],
+            reason="",
+            inputs=[],
+            config=engine.hash,
+            code="",
+        )
+
+
+def given_by(known: Known, engines: Sequence[ResolvedEngine], ways: Ways) -> list[Given]:
+    """One symbol's signals by engine, engines by name.
+
+    Where a lane that an engine reads isn't there, there are none of its base.
+    """
+    if not known.lanes:
+        return []
+    symbol = next(iter(known.lanes.values())).symbol
+    made: list[Given] = []
+    for base in sorted({engine.granularity for engine in engines}):
+        of_base = [engine for engine in engines if engine.granularity == base]
+        read = frozenset(granularity for engine in of_base for granularity in engine.inputs())
+        if not read <= known.lanes.keys():
+            continue
+        made += [
+            _of_engine(known, symbol, engine, read, ways)
+            for engine in of_base
+            if not engine.config.symbols or symbol in engine.config.symbols
+        ]
+    made.sort(key=lambda each: each.engine.name)
+    return made
 
 
 def signals_of(lanes: Lanes, engines: Sequence[ResolvedEngine], ways: Ways) -> list[Signal]:
-    """One symbol's signals of all engines, by close, then engine.
-
-    Without notes, reason and inputs: those explain, nothing decides by them. Where a lane that an
-    engine reads isn't there, there are none of its base.
-    """
-    if not lanes:
-        return []
-    symbol = next(iter(lanes.values())).symbol
-    known = Symbols(lanes, {each: lane.bars() for each, lane in lanes.items()}, {})
-    made: list[Signal] = []
-    for base in {engine.granularity for engine in engines}:
-        of_base = [engine for engine in engines if engine.granularity == base]
-        read = {granularity for engine in of_base for granularity in engine.inputs()}
-        if not read <= lanes.keys():
-            continue
-        bars = known.bars[base]
-        closes = np.asarray(bars.open_ms) + interval_ms(base)
-        rows, count = _rows(known, lanes[base], closes, read)
-        for engine in sorted(of_base, key=lambda each: each.name):
-            if not engine.config.symbols or symbol in engine.config.symbols:
-                made += _of_engine(known, symbol, engine, closes[:count], rows, ways)
+    """One symbol's signals of all engines, by close, then engine (see Given.signal)."""
+    given = given_by(known_of(lanes), engines, ways)
+    made = [each.signal(row) for each in given for row in range(len(each.close_ms))]
     made.sort(key=lambda each: (each.close_ms, each.source))
     return made
 
 
 def _of_engine(
-    known: Symbols,
+    known: Known,
     symbol: Symbol,
     engine: ResolvedEngine,
-    closes: Ints,
-    rows: Mapping[Granularity, Ints],
+    read: frozenset[Granularity],
     ways: Ways,
-) -> list[Signal]:
-    bars, count = known.bars[engine.granularity], len(closes)
-    notes = []
-    for resolved in engine.evaluators:
-        columns = tuple(
-            Column(
-                _history(known, indicator.on or engine.granularity, indicator, ways),
-                rows[indicator.on or engine.granularity],
-            )
-            for indicator in resolved.evaluator.inputs.values()
-        )
-        notes.append(ways.evaluate(resolved, columns, count))
+) -> Given:
+    base = engine.granularity
+    bars = known.bars[base]
+    place = (base, read)
+    if place not in known.rows:
+        known.rows[place] = _rows(known, known.lanes[base], _closes(bars, base), read)
+    rows, count = known.rows[place]
+    closes, close = _closes(bars, base)[:count], np.asarray(bars.close)[:count]
+    notes = tuple(_notes(known, engine, each, rows, count, ways) for each in engine.evaluators)
     levels = engine.config.stop_atr > 0 or bool(engine.config.target_atr)
-    atr = _history(known, engine.granularity, STOP_ATR, ways) if levels else None
-    found = compiled.engine_signals(
-        engine,
-        tuple(notes),
-        closes,
-        np.asarray(bars.close)[:count],
-        atr,
-        interval_ms(engine.granularity),
-        -1,
+    atr = _history(known, base, STOP_ATR, ways) if levels else None
+    found = compiled.engine_signals(engine, notes, closes, close, atr, interval_ms(base), -1)
+    bar = found.bars
+    reach = np.zeros(len(bar)) if atr is None else atr.values[0, bar]
+    return Given(symbol, engine, closes[bar], found.scores, close[bar], reach)
+
+
+def _closes(bars: Bars, base: Granularity) -> Ints:
+    return np.asarray(bars.open_ms) + interval_ms(base)
+
+
+def _notes(
+    known: Known,
+    engine: ResolvedEngine,
+    resolved: ResolvedEvaluator,
+    rows: Mapping[Granularity, Ints],
+    count: int,
+    ways: Ways,
+) -> Notes:
+    """The evaluator's notes; those of the last run, where it is tuned as it was then."""
+    base, name = engine.granularity, resolved.evaluator.name
+    made_of = (resolved.evaluator, resolved.tunables, count)
+    before = known.notes.get((base, name))
+    if before is not None and before[0] == made_of:
+        return before[1]
+    columns = tuple(
+        Column(
+            _history(known, indicator.on or base, indicator, ways),
+            rows[indicator.on or base],
+        )
+        for indicator in resolved.evaluator.inputs.values()
     )
-    return _made(symbol, engine, found, closes, bars, atr)
+    notes = ways.evaluate(resolved, columns, count)
+    known.notes[base, name] = made_of, notes
+    return notes
 
 
 def _rows(
-    known: Symbols, base: Lane, closes: Ints, granularities: set[Granularity]
+    known: Known, base: Lane, closes: Ints, granularities: frozenset[Granularity]
 ) -> tuple[dict[Granularity, Ints], int]:
     """Bars of the exact slots by granularity, and how many closes can be evaluated.
 
@@ -182,51 +259,14 @@ def _rows(
     """
     rows = {base.granularity: np.arange(len(closes))}
     count = len(closes)
-    for granularity in by_length(granularities - {base.granularity}):
+    for granularity in by_length(set(granularities) - {base.granularity}):
         rows[granularity], possible = exact_rows(base, closes, known.lanes[granularity])
         count = min(count, possible)
     return {granularity: each[:count] for granularity, each in rows.items()}, count
 
 
-def _history(known: Symbols, granularity: Granularity, indicator: Indicator, ways: Ways) -> History:
+def _history(known: Known, granularity: Granularity, indicator: Indicator, ways: Ways) -> History:
     place = (granularity, indicator.key)
     if place not in known.histories:
         known.histories[place] = ways.history(indicator, known.bars[granularity])
     return known.histories[place]
-
-
-def _made(
-    symbol: Symbol,
-    engine: ResolvedEngine,
-    found: Found,
-    closes: Ints,
-    bars: Bars,
-    atr: History | None,
-) -> list[Signal]:
-    config = engine.config
-    made = []
-    for bar, score in zip(found.bars.tolist(), found.scores.tolist(), strict=True):
-        close_ms, price = int(closes[bar]), float(bars.close[bar])
-        reach = 0.0 if atr is None else float(atr.values[0, bar])
-        direction = 1.0 if score > 0 else -1.0
-        side = "long" if score > 0 else "short"
-        stop = price - direction * config.stop_atr * reach if config.stop_atr > 0 else None
-        made.append(
-            Signal(
-                id=digest(engine.name, engine.hash, engine.version, symbol, str(close_ms), side),
-                symbol=symbol,
-                side=side,  # type: ignore[arg-type]
-                strength=min(1.0, abs(score)),
-                source=engine.name,
-                granularity=engine.granularity,
-                close_ms=close_ms,
-                expires_ms=close_ms + config.freshness_s * 1_000,
-                stop=stop,
-                targets=[price + direction * each * reach for each in config.target_atr],
-                reason="",
-                inputs=[],
-                config=engine.hash,
-                code="",
-            )
-        )
-    return made

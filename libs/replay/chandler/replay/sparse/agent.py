@@ -7,7 +7,7 @@ desk would have done, decided by the same code. Agents are isolated, so each can
 
 import heapq
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -15,11 +15,10 @@ from msgspec.structs import replace
 
 from chandler.core.desk.books import involved
 from chandler.core.desk.config import Desk, ResolvedAgent
-from chandler.core.desk.live.inputs import Input
 from chandler.core.desk.sizing import terms_in
 from chandler.core.desk.state import AgentState
 from chandler.core.desk.step import take
-from chandler.core.events import Event, Signal, Symbol, Ticker
+from chandler.core.events import Event, Symbol, Ticker
 from chandler.core.granularity import HOUR_MS
 from chandler.core.positions import legs
 from chandler.core.positions.rules import Rules
@@ -33,7 +32,8 @@ from chandler.core.trading.events import (
     Refusal,
     Seen,
 )
-from chandler.core.watermarks.places import EXIT, FILL, SIGNAL, TICK
+from chandler.core.watermarks.places import EXIT, FILL, TICK
+from chandler.replay.sparse.entries import Entry
 from chandler.replay.sparse.market import Market
 from chandler.replay.sparse.watch import (
     NEVER,
@@ -47,18 +47,8 @@ from chandler.replay.sparse.watch import (
     trail,
 )
 
+SIDES = ("long", "short")
 Queued = tuple[int, int, float, str, str, int, Any]  # a place, its number, and what stands there
-
-
-class Entry(NamedTuple):
-    """A signal, an external one or a command, and its place."""
-
-    at: int
-    rank: int
-    weight: float
-    symbol: str
-    id: str
-    event: Signal | Input
 
 
 class Course(NamedTuple):
@@ -140,13 +130,30 @@ class Simulation:
             looked=self.looked,
         )
 
+    def why_not(self, source: str, symbol: Symbol) -> str:
+        """Why the agent refuses every signal of that source and symbol, whatever else is; or ""."""
+        config = self.agent.config
+        if config.engines and source not in config.engines:
+            return "engine_not_followed"
+        if config.symbols and symbol not in config.symbols:
+            return "symbol_not_followed"
+        return ""
+
+    @property
+    def follows_by_name(self) -> bool:
+        """Whether nothing that is asked before `why_not` can refuse a signal, if none commands."""
+        config = self.agent.config
+        switched = config.enabled and config.trading and config.buying and config.selling
+        return switched and len(set(config.sides)) == len(SIDES)
+
     def _queued(self, at: int, rank: int, symbol: Symbol, number: int, event: Any) -> None:
         if rank == TICK:
             place = self.places[symbol]
             if number == place.due:
                 self._price(symbol, place, event)
         elif rank == FILL:
-            self._to_positions(symbol, event, at)
+            for said in event:
+                self._to_positions(symbol, said, at)
             if self.queue and self.queue[0][0] == at and self.queue[0][3] == symbol:
                 return  # more of the kind: looked for once
             self._look_ahead(symbol, at)
@@ -198,7 +205,7 @@ class Simulation:
             seen = self.market.seen(symbol, at, guarded=self._asks_guard(event))
         taken = take(self.desk, self.states, event, seen, at=at, seq=self.seq)
         self.states.update(taken.states)
-        waits = False
+        waiting: list[Event] = []
         for output in taken.outputs:
             said = output.event
             if isinstance(said, Refusal):
@@ -208,9 +215,10 @@ class Simulation:
             if isinstance(said, OrderFilled):
                 self.fills.append(said)
             if output.topic == "orders" and not isinstance(said, BalanceChanged):
-                waits = True
-                self._push(at, FILL, symbol, self.agent.name, said)
-        if not waits and (ticks or taken.states):
+                waiting.append(said)
+        if waiting:
+            self._push(at, FILL, symbol, self.agent.name, waiting)
+        elif ticks or taken.states:
             self._look_ahead(symbol, at)
 
     def _asks_guard(self, event: Any) -> bool:
@@ -301,14 +309,3 @@ class Simulation:
         self.number += 1
         heapq.heappush(self.queue, (at, rank, 0.0, symbol, name, self.number, event))
         return self.number
-
-
-def entries_of(signals: Mapping[Symbol, Sequence[Signal]]) -> list[Entry]:
-    """All signals in the order of things: by close, the stronger first, then symbol."""
-    found = [
-        Entry(each.close_ms, SIGNAL, -each.strength, each.symbol, each.id, each)
-        for of_symbol in signals.values()
-        for each in of_symbol
-    ]
-    found.sort(key=lambda each: each[:5])
-    return found

@@ -1,5 +1,6 @@
 """The pump guard over all of a symbol's prices: its live arithmetic, compiled."""
 
+from functools import cache
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -63,7 +64,7 @@ class Guarded(NamedTuple):
 
     def state(self, at: int) -> PumpState | None:
         """The newest state at or before a time, as it was published."""
-        row = int(np.searchsorted(self.told[:, 0], at, "right")) - 1
+        row = int(self.told[:, 0].searchsorted(at, "right")) - 1
         if row < 0:
             return None
         told_ms, up, down, kind = self.told[row].tolist()
@@ -95,6 +96,7 @@ def guarded(settings: Settings, lane: Lane, prices: Prices) -> Guarded:
     return Guarded(lane.symbol, settings, minutes, first_ms, prices, told[:count].copy())
 
 
+@cache
 def _kernel() -> Any:
     functions: dict[str, Any] = {"window": surge.window, "judge": surge.judge}
     return kernel("guard", TEXT, functions, {})

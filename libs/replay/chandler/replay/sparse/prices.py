@@ -36,7 +36,7 @@ class Prices(NamedTuple):
 
     def row_at(self, at: int) -> int:
         """The newest row at or before a time; -1: none."""
-        return int(np.searchsorted(self.at, at, "right")) - 1
+        return int(self.at.searchsorted(at, "right")) - 1
 
 
 class CandleTickers(NamedTuple):
