@@ -89,7 +89,7 @@ class Ways:
     def _is_new(self, name: str, function: Any) -> bool:
         if is_shipped(function):
             return False
-        if function in _held and _held[function]:
+        if _held.get(function):
             self.interpreted[name] = _held[function]
         return function not in _held
 
