@@ -43,6 +43,8 @@ COMMANDS: dict[str, Command] = {
     "chaos": Command("services.cli.chaos.command", "chaos", "Kills everything; counts orders."),
     "verify": Command("services.cli.verify.command", "verify", "Recomputes every decision."),
     "backtest": Command("services.cli.backtest.command", "run", "Tries a profile on the past."),
+    "replay": Command("services.cli.replaying.command", "replay", "Plays the past again, apart."),
+    "optimise": Command("services.cli.optimise.command", "app", "Searches parameters."),
     "indicator": Command("services.cli.indicator", "indicator", "Computes an indicator of a file."),
     "check-causal": Command("services.cli.check_causal", "check_causal", "Looks for look-ahead."),
     "new": Command("services.cli.new_engine", "app", "Writes a plug-in from a template."),

@@ -158,7 +158,7 @@ def _within(lanes: Mapping[Symbol, Lanes], period: Period) -> dict[Symbol, Lanes
     from_ms = 0 if period.from_ms is None else period.from_ms
     to_ms = 2**62 if period.to_ms is None else period.to_ms
     found: dict[Symbol, Lanes] = {}
-    for symbol, of in lanes.items():
+    for symbol, of in sorted(lanes.items()):
         cut = {each: lane.between(from_ms, to_ms) for each, lane in of.items()}
         cut = {each: lane for each, lane in cut.items() if len(lane.open_ms)}
         if cut:

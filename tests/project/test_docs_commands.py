@@ -33,6 +33,18 @@ ELSEWHERE = {
     "./chandler candles import candles.parquet --dry-run": (
         "tests/services/history/test_import.py::test_a_dry_run_writes_nothing"
     ),
+    "./chandler replay --from 2024-01-05T02:00 --to 2024-01-05T06:00 --speed 300 --prepare": (
+        "tests/services/replaying/test_replay_ends.py::"
+        "test_what_lies_before_is_prepared_and_the_period_follows_in_a_second_call"
+    ),
+    "./chandler replay --from 2024-01-05T02:00 --to 2024-01-05T06:00 --speed 300": (
+        "tests/services/replaying/test_replay_command.py::"
+        "test_a_period_stands_under_the_other_prefix_byte_for_byte_and_the_own_is_untouched"
+    ),
+    "./chandler replay --from 2024-01-05T02:00 --to 2024-01-05T06:00 --speed max --again --json": (
+        "tests/services/replaying/test_replay_ends.py::"
+        "test_what_holds_a_replay_is_refused_extended_and_deleted_only_with_again"
+    ),
     "./chandler verify": (
         "tests/simulation/test_verify.py::test_every_decision_of_a_session_with_kills_is_recomputed"
     ),

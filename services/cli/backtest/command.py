@@ -1,6 +1,7 @@
 """`backtest`: a profile tried on the past, by the code that trades it live."""
 
 import asyncio
+import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -56,6 +57,7 @@ def run(
         bool, typer.Option("--from-topics", help="over the recorded tickers, at the session's pace")
     ] = False,
     diff: Annotated[str, typer.Option("--diff", help="paper: with what the session did")] = "",
+    processes: Annotated[int, typer.Option("--processes", min=0, help="0: one a core")] = 0,
     as_json: Annotated[bool, typer.Option("--json", help="for programs")] = False,
 ) -> int:
     """Tries a profile's engines and agents on past candles; writes trades, equity and a report."""
@@ -66,7 +68,7 @@ def run(
             raise typer.BadParameter(
                 "--from-topics takes the session as it was: leave the other choices out"
             )
-        return _recorded(profile, out, diff=bool(diff), as_json=as_json)
+        return _recorded(profile, out, processes, diff=bool(diff), as_json=as_json)
     period = Period(moment(from_, "--from"), moment(to, "--to"))
     names = [each for each in symbols.split(",") if each]
     wanted = [each for each in agents.split(",") if each]
@@ -78,16 +80,16 @@ def run(
         else:
             with reading() as installation:
                 read = asyncio.run(of_topics(installation, tried.setting, period, names))
-        result = _tried(tried.setting, read.past, [*tried.notes, *read.notes], told)
+        result = _tried(tried.setting, read.past, [*tried.notes, *read.notes], processes, told)
     return _shown(installation, result, out, against, as_json=as_json)
 
 
-def _tried(setting: Setting, past: Past, notes: list[str], told: "Told") -> Result:
-    result = backtest(setting, past, progress=told)
+def _tried(setting: Setting, past: Past, notes: list[str], processes: int, told: "Told") -> Result:
+    result = backtest(setting, past, processes=processes or os.cpu_count() or 1, progress=told)
     return msgspec.structs.replace(result, notes=[*notes, *result.notes])
 
 
-def _recorded(profile: str, out: Path | None, *, diff: bool, as_json: bool) -> int:
+def _recorded(profile: str, out: Path | None, processes: int, *, diff: bool, as_json: bool) -> int:
     """The session again, over its own tickers; and what it did otherwise."""
     with reading() as installation:
         if profile:
@@ -98,7 +100,7 @@ def _recorded(profile: str, out: Path | None, *, diff: bool, as_json: bool) -> i
                 return _difference(asyncio.run(differing(installation, found, told)), as_json)
             setting = asyncio.run(_as_it_ran(installation, found))
             past, notes = asyncio.run(recorded_past(installation, _read_by(setting)))
-            result = _tried(setting, past, notes, told)
+            result = _tried(setting, past, notes, processes, told)
         return _shown(installation, result, out, None, as_json=as_json)
 
 
@@ -110,7 +112,8 @@ async def differing(installation: Installation, profile: Profile, told: "Told") 
     past, _ = await recorded_past(installation, _read_by(setting))
     begin_ms = max((each.begin_ms for each in shards.values()), default=-1)
     past = msgspec.structs.replace(past, begin_ms=begin_ms)
-    computed = backtest(setting, past, progress=told, bars=False).events
+    processes = os.cpu_count() or 1
+    computed = backtest(setting, past, processes=processes, progress=told, bars=False).events
     return compare(recorded, computed, shards, late)
 
 

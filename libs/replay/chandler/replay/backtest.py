@@ -21,6 +21,7 @@ from chandler.core.hashing import digest
 from chandler.core.market.surge import Settings
 from chandler.replay.dense.lanes import Ints, Lane, Lanes, longer
 from chandler.replay.dense.signals import Given, Ways, given_by, known_of
+from chandler.replay.forking import forked
 from chandler.replay.result import Curve, Floats, Origin, Result
 from chandler.replay.sparse.agent import Course, Simulation
 from chandler.replay.sparse.books import curve_of, trades_of
@@ -106,10 +107,14 @@ def backtest(
     past: Past | Prepared,
     *,
     threads: int = 2,
+    processes: int = 1,
     progress: Progress | None = None,
     bars: bool = True,
 ) -> Result:
-    """Runs it. `bars`: the result holds candles for pictures."""
+    """Runs it. `threads` for engines, `processes` for agents: neither changes the result.
+
+    `bars`: the result holds candles for pictures.
+    """
     told = progress or (lambda part, done, of: None)
     clock = _Clock()
     ready = past if isinstance(past, Prepared) else Prepared(past)
@@ -118,7 +123,7 @@ def backtest(
     given = _dense(setting, ready, threads, told)
     clock.lap("dense")
     lanes = ready.lanes
-    courses = _sparse(setting, ready, given, span(lanes)[1], told)
+    courses = _sparse(setting, ready, given, processes, told)
     clock.lap("sparse")
     found = _result(setting, ready, courses)
     clock.lap("books")
@@ -259,25 +264,38 @@ def _sparse(
     setting: Setting,
     ready: Prepared,
     given: Mapping[Symbol, Sequence[Given]],
-    to_ms: int,
+    processes: int,
     told: Progress,
 ) -> list[Course]:
-    past, market = ready.past, ready.market(setting.guard)
     agents = [(desk, name) for desk in setting.desks for name in desk.agents]
-    signals = Signals(given, past.begin_ms)
-    others = [each for each in past.entries if each.at > past.begin_ms]
+    signals = Signals(given, ready.past.begin_ms)
+    to_ms = span(ready.lanes)[1]
+
+    def run(number: int) -> tuple[Any, ...]:
+        course = _course(setting, ready, signals, *agents[number], to_ms)
+        return course[1:]  # an agent's trading mode can't leave its process
+
     courses = []
-    for number, (desk, name) in enumerate(agents):
-        simulation = Simulation(desk, name, market, retry_ms=setting.retry_ms)
-        if others or not simulation.follows_by_name:
-            every = [signals.entry(place) for place in range(len(signals))]
-            entries = sorted([*every, *others], key=lambda each: each[:5])
-        else:
-            entries, refused = signals.followed(simulation.why_not, to_ms)
-            simulation.refusals.update(refused)
-        courses.append(simulation.run(entries, to_ms))
+    for number, of_agent in enumerate(forked(run, len(agents), processes)):
+        desk, name = agents[number]
+        courses.append(Course(desk.agents[name], *of_agent))
         told("agents", number + 1, len(agents))
     return courses
+
+
+def _course(
+    setting: Setting, ready: Prepared, signals: Signals, desk: Desk, agent: str, to_ms: int
+) -> Course:
+    past = ready.past
+    simulation = Simulation(desk, agent, ready.market(setting.guard), retry_ms=setting.retry_ms)
+    others = [each for each in past.entries if each.at > past.begin_ms]
+    if others or not simulation.follows_by_name:
+        every = [signals.entry(place) for place in range(len(signals))]
+        entries = sorted([*every, *others], key=lambda each: each[:5])
+    else:
+        entries, refused = signals.followed(simulation.why_not, to_ms)
+        simulation.refusals.update(refused)
+    return simulation.run(entries, to_ms)
 
 
 def _times(lanes: Mapping[Symbol, Lanes]) -> Ints:
