@@ -2,13 +2,16 @@
 
 The work is that of benchmarks/peers/task.py, which other libraries do beside it (by hand:
 `python -m benchmarks.peers.run FILE…`): an EMA cross with an RSI filter on every candle, one
-position a symbol, 100 quote coin each, fees. Entries are compared by their digest. Reading from
-topics is `bench replay_read`.
+position a symbol, 100 quote coin each, fees. Entries are compared by their digest. With `--peers`
+those run beside it, each in an environment of its own; they are no part of the project.
 """
 
 import argparse
+import asyncio
 import json
 import os
+import subprocess
+import sys
 import tempfile
 import time
 from decimal import Decimal
@@ -20,6 +23,7 @@ from msgspec.structs import replace
 
 from benchmarks.peers.task import FEE, QUOTE, digest, read
 from benchmarks.plugins.cross import cross, ema_cross
+from benchmarks.replay_read import candles, columns_first, fill_large, place
 from chandler.core.desk.config import resolve as resolve_desk
 from chandler.core.engine import resolve
 from chandler.core.events import Symbol
@@ -34,6 +38,7 @@ from chandler.replay.sparse.prices import of_candles
 from chandler.strategies.modes import fixed
 from services.past.sources import lane_with_gaps
 
+ROOT = Path(__file__).resolve().parents[1]
 RUNS = 5  # the best counts
 FIVE = Granularity("5m")
 COLUMNS = ("open", "high", "low", "close", "volume")
@@ -72,9 +77,9 @@ def setting() -> Setting:
     )
 
 
-def past_of(candles: dict[str, pd.DataFrame]) -> Past:
+def past_of(frames: dict[str, pd.DataFrame]) -> Past:
     lanes: dict[Symbol, Any] = {}
-    for name, frame in candles.items():
+    for name, frame in frames.items():
         columns = {
             each: frame[each].to_numpy() for each in ("open", "high", "low", "close", "volume")
         }
@@ -131,10 +136,22 @@ def measure(file: Path, symbols: int) -> dict[str, Any]:
     }
 
 
+def from_topics(file: Path) -> int:
+    """Candles a second from their topic into columns, the first time; a Kafka of its own."""
+    feed = candles(file, -1)
+    with place() as base:
+        asyncio.run(fill_large(base, feed))
+        began = time.perf_counter()
+        rows = asyncio.run(columns_first(base))
+        return round(rows / (time.perf_counter() - began))
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(prog="chandler bench backtest")
     parser.add_argument("files", nargs="*", type=Path, default=[SHIPPED])
     parser.add_argument("--symbols", type=int, default=0, help="only the first N; 0: all")
+    parser.add_argument("--no-topics", action="store_true", help="without reading from topics")
+    parser.add_argument("--peers", action="store_true", help="and other libraries' backtests")
     parser.add_argument("--json", action="store_true")
     arguments = parser.parse_args()
     print(f"load of the machine: {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores")
@@ -142,12 +159,23 @@ def main() -> int:
         cache_in(Path(folder), "bench")
         for file in arguments.files:
             found = measure(file, arguments.symbols)
+            if not arguments.no_topics:
+                found["from_topics"] = from_topics(file)
             if arguments.json:
                 print(json.dumps(found))
-                continue
-            print(f"{found['file']}: candles={found['candles']:,} trades={found['trades']:,}")
-            for name in ("dense_one_core", "dense_all_cores", "whole"):
-                print(f"  {name.replace('_', ' '):16} {found[name]:>12,} candles/s")
-            print(f"  warm-up (with compiling) {found['seconds_warm_up']} s; {found['seconds']}")
-            print(f"  entries {found['entries_digest']}, runs equal: {found['digests_equal']}")
+            else:
+                show(found)
+    if arguments.peers:
+        words = [*map(str, arguments.files), "--symbols", str(arguments.symbols)]
+        command = [sys.executable, "-m", "benchmarks.peers.run", *words]
+        return subprocess.run([*command, *["--json"] * arguments.json], cwd=ROOT).returncode
     return 0
+
+
+def show(found: dict[str, Any]) -> None:
+    print(f"{found['file']}: candles={found['candles']:,} trades={found['trades']:,}")
+    for name in ("dense_one_core", "dense_all_cores", "whole", "from_topics"):
+        if name in found:
+            print(f"  {name.replace('_', ' '):16} {found[name]:>12,} candles/s")
+    print(f"  warm-up (with compiling) {found['seconds_warm_up']} s; {found['seconds']}")
+    print(f"  entries {found['entries_digest']}, runs equal: {found['digests_equal']}")

@@ -52,8 +52,9 @@ def place() -> Iterator[Installation]:
 
 
 def candles(path: Path, number: int) -> list[CandleSealed]:
-    """The file's first candles by time."""
-    table = pyarrow.parquet.read_table(path).sort_by("open_time").slice(0, number)
+    """The file's first candles by time; -1: all."""
+    table = pyarrow.parquet.read_table(path).sort_by("open_time")
+    table = table.slice(0, number if number >= 0 else None)
     columns = [table[name].to_pylist() for name in ("symbol", "open_time", "open", "high")]
     columns += [table[name].to_pylist() for name in ("low", "close", "volume")]
     return [

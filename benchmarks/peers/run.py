@@ -44,6 +44,7 @@ class Peer:
 
 REFERENCE = Peer("reference", note="plain Python loops")
 PEERS = {
+    "chandler": Peer("ours", note="the live desk: agent, orders, positions, exact money"),
     "vectorbt": Peer("vectorbt", "vectorbt", note="all symbols as one array, numba"),
     "vectorbt-rust": Peer(
         "vectorbt", "vectorbt", ("--engine", "rust"), "all symbols as one array, Rust"

@@ -45,6 +45,24 @@ ELSEWHERE = {
         "tests/services/replaying/test_replay_ends.py::"
         "test_what_holds_a_replay_is_refused_extended_and_deleted_only_with_again"
     ),
+    (
+        "./chandler optimise run scalper --candles candles.parquet --trials 5 --folds 2 "
+        "--purge 2H --study first"
+    ): (
+        "tests/services/test_optimise.py::"
+        "test_the_profile_that_comes_out_loads_and_gives_the_backtest_of_its_trial"
+    ),
+    (
+        "./chandler backtest .chandler/optimise/first.toml --candles candles.parquet "
+        "--agents scalper"
+    ): (
+        "tests/services/test_optimise.py::"
+        "test_the_profile_that_comes_out_loads_and_gives_the_backtest_of_its_trial"
+    ),
+    "./chandler optimise worker --candles candles.parquet": (
+        "tests/services/test_optimise_topics.py::"
+        "test_a_trial_of_a_worker_that_is_killed_or_unfit_is_made_by_another"
+    ),
     "./chandler verify": (
         "tests/simulation/test_verify.py::test_every_decision_of_a_session_with_kills_is_recomputed"
     ),

@@ -132,6 +132,17 @@ def test_fills_and_balances_are_those_of_looking_at_every_price(pace: float) -> 
     assert any(isinstance(each, Liquidated) for each in orders)
 
 
+def test_an_agent_to_which_nothing_comes_keeps_its_money() -> None:
+    known = msgspec.structs.replace(past(300, 1), begin_ms=2**60)
+
+    found = backtest(setting(), known)
+
+    assert not found.fills
+    for curve in found.curves.values():
+        assert set(curve.equity) == {float(curve.start)}
+        assert curve.balance == curve.start
+
+
 def test_the_books_of_a_backtest_add_up() -> None:
     found = backtest(setting(), past())
 

@@ -274,6 +274,46 @@ class InfraEvent(Event, frozen=True, kw_only=True):
     detail: str = ""
 
 
+class TrialAsked(Event, frozen=True, kw_only=True):
+    """A trial of an optimisation that any worker may make. Times are event times but `asked_ms`."""
+
+    study: str
+    run: str  # of the program that asks: an answer to another one's question is none to it
+    number: int  # within the study
+    target: str  # "engine:scalper", "agent:trend"
+    profile: str
+    agents: list[str]  # that trade
+    changes: list[str]  # of the profile, in their order: "engines.scalper.cooldown=3"
+    config: str  # hash over the engines and agents that come of it
+    code: str  # hash of the code that asks
+    data: str  # hash over the candles that are to be read
+    symbols: list[Symbol]  # of them
+    from_ms: int
+    to_ms: int
+    windows: list[tuple[int, int]]  # after, up to: of each a value is wanted
+    step_ms: int  # of the returns
+    objective: str
+    asked_ms: int  # wall time
+
+
+class TrialTold(Event, frozen=True, kw_only=True):
+    """What came of a trial. Told twice it is the same; the first counts."""
+
+    study: str
+    run: str
+    number: int
+    values: list[float] = []  # of each window
+    trades: int = 0
+    longest_ms: int = 0  # the longest time that a position was open
+    total_return: float = 0.0  # over all that was read, fraction
+    digest: str = ""  # of the backtest
+    refused: str = ""  # why the profile can't be tried, one line
+    unfit: str = ""  # why this worker can't try it: it is asked for again
+    worker: str = ""  # host:pid
+    code: str
+    data: str
+
+
 Candle = CandleSealed | CandleMissing
 
 

@@ -269,6 +269,7 @@ fixed = TradingMode(
     watch=watch_by(_rules_fixed),
     rules=_rules_fixed,
     check=_fault_fixed,
+    tunables={"stop_percent": (0.5, 8.0)},
 )
 
 dca = TradingMode(
@@ -280,6 +281,13 @@ dca = TradingMode(
     watch=watch_by(_rules_dca),
     rules=_rules_dca,
     check=_fault_dca,
+    tunables={
+        "steps": (1, 6),
+        "step_percent": (0.5, 5.0),
+        "growth": (1.0, 2.0),
+        "target_percent": (0.3, 5.0),
+        "stop_percent": (3.0, 40.0),
+    },
 )
 
 trailing = TradingMode(
@@ -291,4 +299,5 @@ trailing = TradingMode(
     watch=watch_by(_rules_trailing),
     rules=_rules_trailing,
     check=_fault_trailing,
+    tunables={"stop_percent": (0.5, 8.0)},
 )

@@ -11,6 +11,7 @@ from chandler.core.trading import events as tr
 
 SYMBOL_PARTITIONS_DEFAULT = 8
 DESK_PARTITIONS = 8  # one per shard of the executor
+TRIAL_PARTITIONS = 16  # as many workers can share a study
 FOR_EVER = -1
 
 
@@ -234,6 +235,24 @@ TOPICS: tuple[Topic, ...] = (
         events=(ev.InfraEvent,),
         writers=("all",),
         doc="what happened to services",
+        partitions=1,
+        retention_ms=30 * DAY_MS,
+    ),
+    Topic(
+        name="trials",
+        key="study",
+        events=(ev.TrialAsked,),
+        writers=("all",),
+        doc="trials of an optimisation that wait for a worker",
+        partitions=TRIAL_PARTITIONS,
+        retention_ms=7 * DAY_MS,
+    ),
+    Topic(
+        name="trials.told",
+        key="study",
+        events=(ev.TrialTold,),
+        writers=("all",),
+        doc="what came of trials",
         partitions=1,
         retention_ms=30 * DAY_MS,
     ),

@@ -109,6 +109,7 @@ class TradingMode(msgspec.Struct, Generic[C], frozen=True, kw_only=True):
     watch: Watch[C]
     rules: Callable[[C], Any] | None = None
     check: Callable[[C], str] = lambda _: ""  # what is wrong with settings, one line; "": nothing
+    tunables: dict[str, tuple[float, float]] = {}  # setting → range that an optimiser may search
 
 
 def settings_of(mode: TradingMode[C], values: Mapping[str, Any]) -> C:
@@ -164,6 +165,12 @@ def check_mode(mode: TradingMode[Any]) -> None:
     for field in msgspec.structs.fields(config):
         if field.required:
             raise ModeError(f"trading mode {mode.name}: {field.name} has no default, give it one")
+    for name, (low, high) in mode.tunables.items():
+        if not isinstance(getattr(config(), name, None), int | float | Decimal) or not low < high:
+            raise ModeError(
+                f"trading mode {mode.name}: tunable {name} from {low} to {high}: expected the name "
+                "of a setting that is a number, and a range"
+            )
     for function in (mode.plan, mode.watch):
         if not callable(function) or inspect.iscoroutinefunction(function):
             raise ModeError(f"trading mode {mode.name}: expected plain functions plan and watch")

@@ -97,15 +97,16 @@ def curve_of(course: Course, at_ms: Ints, prices: Mapping[Symbol, Prices]) -> Cu
     start = course.agent.config.balance
     balances, stretches = _walked(course.events)
     equity = np.full(len(at_ms), float(start))
-    for (begin, balance), end in zip(balances, [*_begins(balances)[1:], None], strict=True):
+    ends = [*_begins(balances)[1:], None][: len(balances)]
+    for (begin, balance), end in zip(balances, ends, strict=True):
         equity[_between(at_ms, begin, end)] = float(balance)
     exposure = np.zeros(len(at_ms))
     for symbol, steps in stretches.items():
         of = prices[symbol]
         rows = np.searchsorted(of.at, at_ms, "right") - 1
         price = of.mark[np.maximum(rows, 0)] / 10.0**of.places
-        ends = [*(begin for begin, _ in steps[1:]), None]
-        for (begin, position), end in zip(steps, ends, strict=True):
+        after = [*(begin for begin, _ in steps[1:]), None]
+        for (begin, position), end in zip(steps, after, strict=True):
             if position is None:
                 continue
             span = _between(at_ms, begin, end)
