@@ -13,11 +13,11 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from chandler.exchanges.simulator.recording import SHIPPED
+from chandler.replay.backtest import Running
 from chandler.streams.settings import installation
 from services.cli.optimise.crews import Alone, Processes
 from services.cli.optimise.preparing import Wish, prepared
 from services.cli.optimise.search import pursue
-from services.cli.optimise.trying import Trier
 from services.past.sources import Period
 
 MORE_MB_MAX = 20.0
@@ -48,6 +48,7 @@ def study(candles, symbols=(), period=None, folds=4, purge_ms=86_400_000):
             purge_ms=purge_ms,
             rolling=False,
             trades_min=1,
+            stop_early=True,
             seed=1,
             study="",
         )
@@ -83,17 +84,21 @@ def memory(trials, days):
 
 
 def timed_backtests():
-    """Wall and CPU seconds of each backtest from now on."""
-    spent, result = [], Trier.result
+    """Wall and CPU seconds of each part of a backtest from now on."""
+    spent = []
 
-    def timed(self, setting):
-        wall, cpu = time.perf_counter(), time.process_time()
-        try:
-            return result(self, setting)
-        finally:
-            spent.append((time.perf_counter() - wall, time.process_time() - cpu))
+    def timed(part):
+        def measured(*args, **options):
+            wall, cpu = time.perf_counter(), time.process_time()
+            try:
+                return part(*args, **options)
+            finally:
+                spent.append((time.perf_counter() - wall, time.process_time() - cpu))
 
-    setattr(Trier, "result", timed)  # noqa: B010 - mypy takes no other
+        return measured
+
+    for name in ("__init__", "until"):
+        setattr(Running, name, timed(getattr(Running, name)))
     return spent
 
 
@@ -111,11 +116,12 @@ def search(candles, trials, processes):
             crew.close()
         whole = time.perf_counter() - begun
         best = ready.study.best()
+        stopped = sum(each.stopped for each in ready.study.done.values())
         symbols = len(ready.sample.lanes)
     print(
         f"search: {trials} trials over {symbols} symbols, {size} processes: seconds={whole:.1f} "
-        f"(reading {read:.1f}) trials/s={trials / whole:.2f} best={best.score:.3f} "
-        f"trades={best.trades}"
+        f"(reading {read:.1f}) trials/s={trials / whole:.2f} stopped={stopped} "
+        f"best={best.score:.3f} trades={best.trades}"
     )
     return trials != 200 or whole < SECONDS_MAX
 

@@ -14,7 +14,7 @@ from sqlalchemy import URL
 
 from chandler.core.events import Symbol, TrialTold
 from chandler.replay.backtest import backtest as backtested
-from chandler.replay.optimise.scoring import WORST
+from chandler.replay.optimise.scoring import BEFORE_BARS, WORST
 from services.cli.app import main
 from services.cli.optimise import command as command_module
 from services.cli.optimise import crews, search
@@ -72,6 +72,7 @@ def wish(candles: Path) -> Wish:
         purge_ms=0,
         rolling=False,
         trades_min=1,
+        stop_early=False,
         seed=1,
         study="",
     )
@@ -233,6 +234,25 @@ def test_kill_9_loses_no_finished_trial(candles: Path, capsys: pytest.CaptureFix
     assert len(before) == 3
     assert len(values("killed")) == 5
     assert values("killed")[:3] == before
+
+
+def test_a_trial_below_the_middle_of_the_others_goes_no_further(
+    candles: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    outcome = ran(capsys, command(candles, 20, "--study", "one"))["outcome"]
+    again = ran(capsys, command(candles, 20, "--study", "two"))["outcome"]
+    whole = ran(capsys, command(candles, 20, "--study", "all", "--no-stop-early"))["outcome"]
+
+    study = stored("one")
+    ended = [each for each in study.done.values() if each.stopped]
+    assert len(ended) == outcome["stopped"] > 0
+    assert min(each.number for each in ended) >= BEFORE_BARS
+    assert all(each.score is None and not each.values for each in ended)
+    assert outcome["winner"]["number"] not in {each.number for each in ended}
+    assert [outcome[name] for name in ("winner", "stopped", "best_so_far", "walk")] == [
+        again[name] for name in ("winner", "stopped", "best_so_far", "walk")
+    ]
+    assert whole["stopped"] == 0
 
 
 def test_a_refused_trial_is_counted_with_its_reason(

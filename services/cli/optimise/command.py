@@ -64,6 +64,9 @@ def run(
     hold_out: Annotated[str, typer.Option("--hold-out", help="the last part; 0: none")] = "20%",
     purge: Annotated[str, typer.Option(help="gap before each test window")] = "1D",
     trades_min: Annotated[int, typer.Option("--trades-min", help="fewer: worst", min=1)] = 20,
+    stop_early: Annotated[
+        bool, typer.Option(help="ends a trial that is below the middle of the others on its way")
+    ] = True,
     processes: Annotated[int, typer.Option(help="0: one for each core", min=0, max=256)] = 0,
     study: Annotated[str, typer.Option("--study", help="its name; default: by what is tried")] = "",
     seed: Annotated[int, typer.Option(help="the same one: the same trials", min=0)] = 1,
@@ -90,6 +93,7 @@ def run(
         purge_ms=planning.purge_of(purge),
         rolling=rolling,
         trades_min=trades_min,
+        stop_early=stop_early,
         seed=seed,
         study=planning.name_of(study),
     )

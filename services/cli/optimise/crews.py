@@ -14,6 +14,8 @@ from chandler.core.events import TrialTold
 from services.cli.optimise.trying import Task, Trier
 
 Notes = Callable[[str], None]
+Bars = Sequence[float | None]
+Given = tuple[int, Sequence[str], Bars]
 
 DEATHS_MAX = 2  # of processes, by one trial, before it is refused
 END_S = 5.0
@@ -24,7 +26,7 @@ class Crew(Protocol):
 
     size: int
 
-    def give(self, number: int, changes: Sequence[str]) -> None:
+    def give(self, number: int, changes: Sequence[str], bars: Bars = ()) -> None:
         """Takes a trial on; at most `size` are under way."""
 
     def take(self) -> list[TrialTold]:
@@ -41,13 +43,13 @@ class Alone:
 
     def __init__(self, task: Task) -> None:
         self._trier = Trier(task)
-        self._given: list[tuple[int, list[str]]] = []
+        self._given: list[Given] = []
 
-    def give(self, number: int, changes: Sequence[str]) -> None:
-        self._given.append((number, list(changes)))
+    def give(self, number: int, changes: Sequence[str], bars: Bars = ()) -> None:
+        self._given.append((number, changes, bars))
 
     def take(self) -> list[TrialTold]:
-        found = [self._trier(number, changes) for number, changes in self._given]
+        found = [self._trier(*given) for given in self._given]
         self._given.clear()
         return found
 
@@ -66,27 +68,28 @@ class Processes:
         self._task, self._notes = task, notes
         self._context: Any = multiprocessing.get_context("spawn")
         self._idle: list[tuple[Connection, Any]] = []
-        self._busy: dict[Connection, tuple[Any, int, list[str]]] = {}
+        self._busy: dict[Connection, tuple[Any, Given]] = {}
         self._deaths: dict[int, int] = {}
         for _ in range(size):
             self._idle.append(self._started())
 
-    def give(self, number: int, changes: Sequence[str]) -> None:
+    def give(self, number: int, changes: Sequence[str], bars: Bars = ()) -> None:
         connection, process = self._idle.pop()
-        self._busy[connection] = (process, number, list(changes))
+        given = (number, list(changes), list(bars))
+        self._busy[connection] = (process, given)
         # A process that has died meanwhile is found out by `take`.
         with contextlib.suppress(BrokenPipeError, ConnectionResetError):
-            connection.send((number, list(changes)))
+            connection.send(given)
 
     def take(self) -> list[TrialTold]:
         found = []
         for one in wait(list(self._busy)):
             assert isinstance(one, Connection)
-            process, number, changes = self._busy.pop(one)
+            process, given = self._busy.pop(one)
             try:
                 answer = one.recv()
             except (EOFError, ConnectionResetError):
-                found += self._died(one, process, number, changes)
+                found += self._died(one, process, given)
                 continue
             if isinstance(answer, BaseException):
                 raise answer
@@ -107,9 +110,8 @@ class Processes:
         self._idle.clear()
         self._busy.clear()
 
-    def _died(
-        self, connection: Connection, process: Any, number: int, changes: list[str]
-    ) -> list[TrialTold]:
+    def _died(self, connection: Connection, process: Any, given: Given) -> list[TrialTold]:
+        number = given[0]
         connection.close()
         process.join()
         self._deaths[number] = self._deaths.get(number, 0) + 1
@@ -117,7 +119,7 @@ class Processes:
         said = f"the process of trial {number} died (exit status {process.exitcode})"
         if self._deaths[number] < DEATHS_MAX:
             self._notes(f"{said}: another one makes it again")
-            self.give(number, changes)
+            self.give(*given)
             return []
         task = self._task
         told = TrialTold(
@@ -144,9 +146,9 @@ def work(connection: Connection, task: Task) -> None:
     trier = Trier(task)
     with contextlib.suppress(EOFError, BrokenPipeError, ConnectionResetError):
         while True:
-            number, changes = connection.recv()
+            number, changes, bars = connection.recv()
             try:
-                answer: TrialTold | Exception = trier(number, changes)
+                answer: TrialTold | Exception = trier(number, changes, bars)
             except Exception as error:  # the asking one raises it
                 answer = error
             connection.send(answer)

@@ -32,6 +32,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     purge_ms: int
     rolling: bool
     trades_min: int
+    stop_early: bool = True  # trials that are below the middle of the others on their way
     seed: int
     symbols: list[str]  # that were asked for; []: all there are
     source: str  # of the candles

@@ -40,6 +40,7 @@ class Wish(NamedTuple):
     purge_ms: int
     rolling: bool
     trades_min: int
+    stop_early: bool
     seed: int
     study: str
 
@@ -148,6 +149,7 @@ def _plan(target: Target, setting: Setting, wish: Wish, read: Read) -> tuple[Pas
         purge_ms=wish.purge_ms,
         rolling=wish.rolling,
         trades_min=wish.trades_min,
+        stop_early=wish.stop_early,
         seed=wish.seed,
         symbols=list(wish.symbols),
         source=read.past.source,

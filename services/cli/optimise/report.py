@@ -26,6 +26,7 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     objective: str
     trials: int  # finished
     refused: dict[str, int]  # reason → trials
+    stopped: int  # trials that were below the middle of the others on their way
     idle: int  # trials with too few trades
     as_it_is: Done | None  # the first trial: the profile's own values
     winner: Done | None
@@ -48,6 +49,7 @@ def outcome(study: Study) -> Outcome:
         objective=plan.objective,
         trials=len(study.done),
         refused=refusals(study),
+        stopped=sum(each.stopped for each in study.done.values()),
         idle=sum(1 for each in study.done.values() if each.score == WORST),
         as_it_is=study.done.get(0),
         winner=best,
@@ -131,8 +133,8 @@ def page(study: Study, found: Outcome) -> str:
     best, first = found.winner, found.as_it_is
     facts = [
         ("study", found.study),
-        ("trials", f"{found.trials}, refused {sum(found.refused.values())}, too few trades "
-                   f"{found.idle}"),
+        ("trials", f"{found.trials}, refused {sum(found.refused.values())}, stopped early "
+                   f"{found.stopped}, too few trades {found.idle}"),
         ("as it is", _score(first)),
         ("winner", _score(best)),
         ("walk-forward efficiency", _number(found.walk.efficiency)),

@@ -26,7 +26,7 @@ def pursue(study: Study, crew: Crew, trials: int, tell: Tell) -> None:
             while study.flying < crew.size and len(study.done) + study.flying < trials:
                 number, params = study.ask()
                 asked[number] = params
-                crew.give(number, changes_of(parameters, params))
+                crew.give(number, changes_of(parameters, params), study.bars())
             for told in crew.take():
                 if told.number not in asked:
                     continue  # told twice
@@ -40,11 +40,20 @@ def pursue(study: Study, crew: Crew, trials: int, tell: Tell) -> None:
 def _done(told: TrialTold, params: dict[str, float], trades_min: int) -> Done:
     if told.refused:
         return Done(number=told.number, params=params, score=None, refused=told.refused)
+    if told.stopped:
+        return Done(
+            number=told.number,
+            params=params,
+            score=None,
+            standing=told.standing,
+            trades=told.trades,
+        )
     return Done(
         number=told.number,
         params=params,
         score=score_of(told.values, told.trades, trades_min),
         values=told.values,
+        standing=told.standing,
         trades=told.trades,
         longest_ms=told.longest_ms,
         total_return=told.total_return,

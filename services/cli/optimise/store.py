@@ -22,6 +22,7 @@ from optuna.trial import FrozenTrial, TrialState
 from sqlalchemy import URL, create_engine, event, text
 from sqlalchemy.exc import DBAPIError
 
+from chandler.replay.optimise.scoring import LOOKS, bars, parts_of
 from chandler.replay.optimise.space import Parameter
 from services.cli.optimise.plan import Plan
 from services.layers import ConfigurationError
@@ -40,13 +41,19 @@ class Done(msgspec.Struct, frozen=True, kw_only=True):
 
     number: int
     params: dict[str, float]  # path → what the sampler asked; `Parameter.applied` was tried
-    score: float | None  # None: refused
+    score: float | None  # None: refused, or stopped early
     values: list[float] = []  # of each window
+    standing: list[float] = []  # its score so far at each look
     trades: int = 0
     longest_ms: int = 0
     total_return: float = 0.0
     digest: str = ""  # of its backtest
     refused: str = ""
+
+    @property
+    def stopped(self) -> bool:
+        """Whether it went no further after a look."""
+        return self.score is None and not self.refused
 
 
 class HeldOut(msgspec.Struct, frozen=True, kw_only=True):
@@ -129,6 +136,13 @@ class Study:
         """How many were asked and not told."""
         return len(self._flying)
 
+    def bars(self) -> list[float | None]:
+        """Below which the next trial is stopped, at each look; [] where none is."""
+        if not self.plan.stop_early:
+            return []
+        parts = len(parts_of(self.plan.split.windows()))
+        return bars([each.standing for each in self.done.values()], min(LOOKS, parts - 1))
+
     def best(self) -> Done | None:
         """The greatest score; of equal ones the earliest."""
         found = [each for each in self.done.values() if each.score is not None]
@@ -152,6 +166,8 @@ class Study:
         if trial is None:
             return False
         if done.score is None:
+            for look, value in enumerate(done.standing):
+                trial.report(value, look)
             self._memory.tell(trial, state=TrialState.PRUNED)
         else:
             self._memory.tell(trial, done.score)
@@ -190,6 +206,7 @@ def _frozen(done: Done, ranges: dict[str, BaseDistribution]) -> FrozenTrial:
         value=done.score,
         params=params,
         distributions=ranges,
+        intermediate_values=dict(enumerate(done.standing)),
         user_attrs={"trial": msgspec.json.encode(done).decode()},
     )
 

@@ -26,6 +26,8 @@ def show(wide: Console, found: Outcome, parameters: list[Parameter]) -> None:
     wide.print(folds)
     for reason, count in found.refused.items():
         wide.print(f"refused: {count} trials: {reason}", markup=False)
+    if found.stopped:
+        wide.print(f"stopped early, below the middle of the others: {found.stopped} trials")
     if found.idle:
         wide.print(f"too few trades: {found.idle} trials")
     wide.print(f"as it is: {_told(found.as_it_is)}")
@@ -51,8 +53,8 @@ def line(found: Outcome) -> str:
     best = "-" if found.winner is None else f"{found.winner.score:.4f}"
     number = "-" if found.winner is None else str(found.winner.number)
     return (
-        f"trials={found.trials} refused={sum(found.refused.values())} winner={number} best={best} "
-        f"efficiency={efficiency} held_out={held} study={found.study}"
+        f"trials={found.trials} refused={sum(found.refused.values())} stopped={found.stopped} "
+        f"winner={number} best={best} efficiency={efficiency} held_out={held} study={found.study}"
     )
 
 

@@ -19,7 +19,7 @@ from chandler.streams.clients import producer, topic_name
 from chandler.streams.codec import encode
 from chandler.streams.reader import follow_batches
 from chandler.streams.settings import Installation
-from services.cli.optimise.crews import Notes
+from services.cli.optimise.crews import Bars, Given, Notes
 from services.cli.optimise.trying import Task, config_of
 from services.layers import ConfigurationError
 
@@ -43,7 +43,7 @@ class OverTopics:
         self.size = min(size or TRIAL_PARTITIONS, TRIAL_PARTITIONS)
         self._task, self._sample, self._notes = task, sample, notes
         self._run = uuid.uuid4().hex
-        self._places: dict[int, tuple[int, list[str]]] = {}  # trial → partition, changes
+        self._places: dict[int, tuple[int, Given]] = {}  # trial → partition, what was given
         self._last = 0  # the partition that was used last
         self._refused: list[TrialTold] = []
         self._begun = self._heard = time.monotonic()
@@ -53,7 +53,7 @@ class OverTopics:
         self._batches = follow_batches(task.installation, [TOLD], since_ms)
         self._writer: Any = self._done(self._opened())
 
-    def give(self, number: int, changes: Sequence[str]) -> None:
+    def give(self, number: int, changes: Sequence[str], bars: Bars = ()) -> None:
         task = self._task
         try:
             config = config_of(task.target.tried(task.installation, changes).setting)
@@ -69,7 +69,7 @@ class OverTopics:
                 )
             )
             return
-        self._done(self._asked(number, list(changes), config))
+        self._done(self._asked((number, list(changes), list(bars)), config))
 
     def take(self) -> list[TrialTold]:
         if self._refused:
@@ -82,10 +82,10 @@ class OverTopics:
         for each in ours:
             if each.number not in self._places:
                 continue  # told twice within the batch
-            _, changes = self._places.pop(each.number)
+            _, given = self._places.pop(each.number)
             if each.unfit:
                 self._notes(f"worker {each.worker} can't make trial {each.number}: {each.unfit}")
-                self.give(each.number, changes)
+                self.give(*given)
             else:
                 found.append(each)
         self._listen(heard=bool(ours))
@@ -117,12 +117,13 @@ class OverTopics:
         await writer.start()
         return writer
 
-    async def _asked(self, number: int, changes: list[str], config: str) -> None:
+    async def _asked(self, given: Given, config: str) -> None:
         task, target = self._task, self._task.target
+        number, changes, bars = given
         busy = {partition for partition, _ in self._places.values()}
         order = [(self._last + step) % TRIAL_PARTITIONS for step in range(1, TRIAL_PARTITIONS + 1)]
         place = next(each for each in order if each not in busy)
-        self._last, self._places[number] = place, (place, changes)
+        self._last, self._places[number] = place, (place, given)
         asked = TrialAsked(
             study=task.study,
             run=self._run,
@@ -140,6 +141,7 @@ class OverTopics:
             windows=[(each.from_ms, each.to_ms) for each in task.windows],
             step_ms=task.step_ms,
             objective=task.objective,
+            bars=list(bars),
             asked_ms=round(time.time() * 1_000),
         )
         await self._writer.send_and_wait(

@@ -11,11 +11,10 @@ import chandler.replay
 from chandler.core.evaluator import PluginError
 from chandler.core.events import Instrument, Symbol, TrialTold
 from chandler.core.hashing import digest
-from chandler.replay.backtest import Past, Prepared, Setting, backtest, shortest
+from chandler.replay.backtest import Past, Prepared, Running, Setting, shortest
 from chandler.replay.dense.lanes import Lanes
-from chandler.replay.optimise.scoring import scored
+from chandler.replay.optimise.scoring import parts_of, scored, standing
 from chandler.replay.optimise.windows import Window
-from chandler.replay.result import Result
 from chandler.replay.sparse.assumed import instrument
 from chandler.replay.sparse.prices import of_candles
 from chandler.streams.settings import Installation
@@ -45,8 +44,13 @@ class Trier:
     def __init__(self, task: Task) -> None:
         self._task, self._prepared = task, Prepared(task.past)
 
-    def __call__(self, number: int, changes: Sequence[str]) -> TrialTold:
-        """What comes of it; a profile that can't be is refused, with its reason."""
+    def __call__(
+        self, number: int, changes: Sequence[str], bars: Sequence[float | None] = ()
+    ) -> TrialTold:
+        """What comes of it; a profile that can't be is refused, with its reason.
+
+        `bars`: looked at after each of the first parts; below one, it goes no further.
+        """
         task = self._task
         told = TrialTold(
             study=task.study,
@@ -61,15 +65,25 @@ class Trier:
         except (ConfigurationError, PluginError) as error:
             return msgspec.structs.replace(told, refused=" ".join(str(error).split()))
         try:
-            found = scored(self.result(setting), task.windows, task.objective, task.step_ms)
+            return self._tried(told, setting, bars)
         except Exception as error:  # whatever a plug-in's code does, the other trials go on
             said = f"{type(error).__name__}: {' '.join(str(error).split())}"
             return msgspec.structs.replace(told, refused=f"the backtest failed: {said}")
-        return msgspec.structs.replace(told, **msgspec.structs.asdict(found))
 
-    def result(self, setting: Setting) -> Result:
-        """The backtest, over what was made ready once."""
-        return backtest(setting, self._prepared, threads=self._task.threads, bars=False)
+    def _tried(self, told: TrialTold, setting: Setting, bars: Sequence[float | None]) -> TrialTold:
+        task = self._task
+        running = Running(setting, self._prepared, threads=task.threads)
+        so_far: list[float] = []
+        for part, (window, bar) in enumerate(zip(parts_of(task.windows), bars, strict=False), 1):
+            result = running.until(window.to_ms)
+            so_far.append(standing(result, task.windows, part, task.objective, task.step_ms))
+            if bar is not None and so_far[-1] < bar:
+                return msgspec.structs.replace(
+                    told, standing=so_far, stopped=True, trades=len(result.trades)
+                )
+        result = running.until(running.end_ms)
+        found = scored(result, task.windows, task.objective, task.step_ms)
+        return msgspec.structs.replace(told, standing=so_far, **msgspec.structs.asdict(found))
 
 
 def until(past: Past, to_ms: int) -> Past:

@@ -98,7 +98,7 @@ class Maker:
         search = (asked.study, asked.run)
         if self._trier is None or self._trier[0] != search:
             self._trier = search, Trier(self._task(asked, target, chosen))
-        return self._trier[1](asked.number, asked.changes)
+        return self._trier[1](asked.number, asked.changes, asked.bars)
 
     def _task(self, asked: TrialAsked, target: Target, chosen: Chosen) -> Task:
         return Task(

@@ -4,17 +4,21 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from chandler.core.granularity import DAY_MS, HOUR_MS
 from chandler.replay.metrics import measure
 from chandler.replay.optimise.scoring import (
+    BEFORE_BARS,
     GREATEST,
     OBJECTIVES,
     WORST,
+    bars,
+    parts_of,
     score_of,
     scored,
+    standing,
     value,
 )
 from chandler.replay.optimise.walk import walk_forward
@@ -59,6 +63,7 @@ def test_a_window_knows_nothing_of_what_is_outside_of_it():
 
 
 @given(CURVES, st.sampled_from(OBJECTIVES), st.sampled_from([HOUR_MS, DAY_MS]))
+@example(equity=[0.0, 0.0, 0.0, 5e-324, 1.0], objective="sharpe", step_ms=HOUR_MS)
 def test_a_value_is_finite_and_bounded_whatever_the_curve(equity, objective, step_ms):
     at_ms = FROM_MS + HOUR_MS * np.arange(1, len(equity) + 1, dtype=np.int64)
     window = Window(FROM_MS + 3 * HOUR_MS, FROM_MS + 50 * HOUR_MS)
@@ -96,3 +101,24 @@ def test_walk_forward_takes_the_best_of_the_train_window_into_the_test_window():
     assert [each.best_test for each in walk.folds] == [5.0, 9.0]
     assert walk.efficiency == pytest.approx(-0.5 / 5.0)
     assert walk_forward(folds, {}).efficiency is None
+
+
+def test_a_bar_is_the_middle_of_what_came_to_a_look_once_enough_have():
+    few = [[float(number)] for number in range(BEFORE_BARS - 1)]
+    reached = [[float(number), 2.0 * number] for number in range(BEFORE_BARS)]
+
+    assert bars(few, 2) == [None, None]
+    assert bars([*reached, [100.0]], 2) == [5.0, 10.0]
+
+
+def test_the_standing_after_all_parts_is_the_score():
+    result = made(days=40, trades=120)
+    windows = [
+        Window(FROM_MS + 10 * DAY_MS * part, FROM_MS + 10 * DAY_MS * (part + 1))
+        for part in range(4)
+    ]
+    found = scored(result, windows, "return", DAY_MS)
+
+    parts = len(parts_of(windows))
+    assert standing(result, windows, parts, "return", DAY_MS) == score_of(found.values, 120, 1)
+    assert standing(result, windows, 1, "return", DAY_MS) == found.values[0]

@@ -14,7 +14,7 @@ from chandler.core.granularity import HOUR_MS, Granularity
 from chandler.core.market.surge import settings_of
 from chandler.core.trading.agents import AgentConfig, PumpConfig
 from chandler.core.trading.events import FundingPaid, Liquidated, OrderFilled
-from chandler.replay.backtest import Past, Setting, backtest, shortest
+from chandler.replay.backtest import Past, Prepared, Running, Setting, backtest, shortest
 from chandler.replay.dense.lanes import Lane, lane, longer
 from chandler.replay.dense.signals import Ways, signals_of
 from chandler.replay.sparse.assumed import instrument
@@ -130,6 +130,24 @@ def test_fills_and_balances_are_those_of_looking_at_every_price(pace: float) -> 
     assert {"entry", "stop", "take_profit", "trailing", "stale", "dca"} <= legs
     assert any(isinstance(each, FundingPaid) for each in orders)
     assert any(isinstance(each, Liquidated) for each in orders)
+
+
+def test_a_backtest_that_is_looked_at_on_its_way_is_the_same() -> None:
+    ready, chosen = Prepared(past()), setting()
+    running = Running(chosen, ready)
+    begin = START_MS + 20 * HOUR_MS
+
+    parts = [running.until(begin + part * 13 * HOUR_MS) for part in range(5)]
+    found = running.until(running.end_ms)
+
+    whole = backtest(chosen, past())
+    assert found.origin.digest == whole.origin.digest
+    assert [len(each.fills) for each in parts] == sorted({len(each.fills) for each in parts})
+    times = [begin + part * 13 * HOUR_MS for part in range(5)]
+    for each, until_ms in zip(parts, times, strict=True):
+        seen = whole.at_ms <= until_ms
+        for name, curve in each.curves.items():
+            assert (curve.equity[seen] == whole.curves[name].equity[seen]).all()
 
 
 def test_an_agent_to_which_nothing_comes_keeps_its_money() -> None:

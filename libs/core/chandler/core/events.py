@@ -293,6 +293,7 @@ class TrialAsked(Event, frozen=True, kw_only=True):
     windows: list[tuple[int, int]]  # after, up to: of each a value is wanted
     step_ms: int  # of the returns
     objective: str
+    bars: list[float | None] = []  # at each look before the end: below it, it goes no further
     asked_ms: int  # wall time
 
 
@@ -302,7 +303,9 @@ class TrialTold(Event, frozen=True, kw_only=True):
     study: str
     run: str
     number: int
-    values: list[float] = []  # of each window
+    values: list[float] = []  # of each window; [] where it was stopped
+    standing: list[float] = []  # its score so far, at each look
+    stopped: bool = False  # at the last look, below its bar
     trades: int = 0
     longest_ms: int = 0  # the longest time that a position was open
     total_return: float = 0.0  # over all that was read, fraction

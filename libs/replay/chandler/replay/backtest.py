@@ -151,7 +151,9 @@ class _Clock:
         self.laps[name], self._begun = now - self._begun, now
 
 
-def _result(setting: Setting, ready: Prepared, courses: Sequence[Course]) -> Result:
+def _result(
+    setting: Setting, ready: Prepared, courses: Sequence[Course], *, whole: bool = True
+) -> Result:
     """What came of it, without what is for people alone."""
     past, lanes, prices = ready.past, ready.lanes, ready.prices
     from_ms, to_ms = span(lanes)
@@ -168,7 +170,7 @@ def _result(setting: Setting, ready: Prepared, courses: Sequence[Course]) -> Res
             ticks=sum(len(each.at) for each in prices.values()),
             source=past.source,
             from_tickers=past.prices is not None,
-            digest=digest_of(courses, curves),
+            digest=digest_of(courses, curves) if whole else "",
         ),
         from_ms=from_ms,
         to_ms=to_ms,
@@ -286,16 +288,46 @@ def _sparse(
 def _course(
     setting: Setting, ready: Prepared, signals: Signals, desk: Desk, agent: str, to_ms: int
 ) -> Course:
+    simulation, entries = _simulation(setting, ready, signals, desk, agent, to_ms)
+    return simulation.run(entries, to_ms)
+
+
+def _simulation(
+    setting: Setting, ready: Prepared, signals: Signals, desk: Desk, agent: str, to_ms: int
+) -> tuple[Simulation, list[Entry]]:
     past = ready.past
     simulation = Simulation(desk, agent, ready.market(setting.guard), retry_ms=setting.retry_ms)
     others = [each for each in past.entries if each.at > past.begin_ms]
     if others or not simulation.follows_by_name:
         every = [signals.entry(place) for place in range(len(signals))]
-        entries = sorted([*every, *others], key=lambda each: each[:5])
-    else:
-        entries, refused = signals.followed(simulation.why_not, to_ms)
-        simulation.refusals.update(refused)
-    return simulation.run(entries, to_ms)
+        return simulation, sorted([*every, *others], key=lambda each: each[:5])
+    entries, refused = signals.followed(simulation.why_not, to_ms)
+    simulation.refusals.update(refused)
+    return simulation, entries
+
+
+class Running:
+    """A backtest that is looked at on its way: as far as a time, then further, or no more."""
+
+    def __init__(self, setting: Setting, ready: Prepared, *, threads: int = 2) -> None:
+        ready.read_by(setting.engines)
+        given = _dense(setting, ready, threads, lambda part, done, of: None)
+        signals = Signals(given, ready.past.begin_ms)
+        self._setting, self._ready = setting, ready
+        self.end_ms = span(ready.lanes)[1]
+        self._agents = [
+            _simulation(setting, ready, signals, desk, name, self.end_ms)
+            for desk in setting.desks
+            for name in desk.agents
+        ]
+
+    def until(self, to_ms: int) -> Result:
+        """What came of it up to a time; what its curves say of later is no result.
+
+        Before the end it has no digest.
+        """
+        courses = [simulation.run(entries, to_ms) for simulation, entries in self._agents]
+        return _result(self._setting, self._ready, courses, whole=to_ms >= self.end_ms)
 
 
 def _times(lanes: Mapping[Symbol, Lanes]) -> Ints:

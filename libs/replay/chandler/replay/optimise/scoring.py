@@ -6,7 +6,7 @@ say nothing of risk. The definitions are those of `metrics.performance`, on thes
 
 import math
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 import numpy as np
@@ -21,6 +21,10 @@ OBJECTIVES = ("sharpe", "sortino", "calmar", "return", "profit_factor")
 GREATEST = 100.0  # of a window, either way: a loss-free hour must not outweigh a month
 WORST = -1_000.0  # of a trial that hardly traded: below all that a window can come to
 YEAR_MS = 365 * DAY_MS
+LOOKS = 2  # after each of the first parts; each costs as much as its curves
+BEFORE_BARS = 10  # trials that come to a look before any is stopped there
+
+W = TypeVar("W")
 
 
 class Scored(msgspec.Struct, frozen=True, kw_only=True):
@@ -56,8 +60,38 @@ def score_of(values: Sequence[float], trades: int, trades_min: int) -> float:
     """
     if trades < max(1, trades_min):
         return WORST
-    parts = [values[0], *values[1::2]]
-    return math.fsum(parts) / len(parts)
+    return _mean(parts_of(values))
+
+
+def parts_of(windows: Sequence[W]) -> list[W]:
+    """Of all windows (or their values) those that are each part of the period once."""
+    return [windows[0], *windows[1::2]]
+
+
+def standing(
+    result: Result, windows: Sequence[Window], parts: int, objective: str, step_ms: int
+) -> float:
+    """The score so far, over the first parts: of a backtest that has come to the end of these."""
+    equity, _, start = portfolio(result)
+    return _mean(
+        [
+            value(objective, result.at_ms, equity, start, result.trades, each, step_ms)
+            for each in parts_of(windows)[:parts]
+        ]
+    )
+
+
+def bars(reached: Sequence[Sequence[float]], looks: int) -> list[float | None]:
+    """At each look the middle of what earlier trials had there; None while they are few."""
+    found: list[float | None] = []
+    for look in range(looks):
+        there = sorted(each[look] for each in reached if len(each) > look)
+        found.append(there[len(there) // 2] if len(there) >= BEFORE_BARS else None)
+    return found
+
+
+def _mean(values: Sequence[float]) -> float:
+    return math.fsum(values) / len(values)
 
 
 def value(
@@ -84,18 +118,23 @@ def value(
         return -GREATEST
     if not len(closes):
         return 0.0
+    with np.errstate(all="ignore"):  # what is beyond a float is bounded
+        return _bounded(_figure(objective, before, closes, window, step_ms))
+
+
+def _figure(objective: str, before: float, closes: Floats, window: Window, step_ms: int) -> float:
     path = np.concatenate(([before], closes))
     returns: Floats = path[1:] / path[:-1] - 1.0
     gained = float(closes[-1]) / before - 1.0
     if objective == "return":
-        return _bounded(gained)
+        return gained
     if objective == "sharpe":
-        return _bounded(_sharpe(returns, YEAR_MS / step_ms))
+        return _sharpe(returns, YEAR_MS / step_ms)
     if objective == "sortino":
-        return _bounded(_sortino(returns, YEAR_MS / step_ms))
+        return _sortino(returns, YEAR_MS / step_ms)
     assert objective == "calmar", f"objective {objective}: expected one of {OBJECTIVES}"
     deepest = -float((path / np.maximum.accumulate(path) - 1.0).min())
-    return _bounded(_by(gained * (YEAR_MS / window.length_ms), deepest, gained))
+    return _by(gained * (YEAR_MS / window.length_ms), deepest, gained)
 
 
 def _cut(

@@ -5,9 +5,11 @@ that matter to an order or an open position (watch.py finds them). So a backtest
 desk would have done, decided by the same code. Agents are isolated, so each can run by itself.
 """
 
+import gc
 import heapq
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -47,6 +49,7 @@ from chandler.replay.sparse.watch import (
     trail,
 )
 
+COLLECT_EVERY = 100_000  # objects that are there more than at the last look for cycles
 SIDES = ("long", "short")
 Queued = tuple[int, int, float, str, str, int, Any]  # a place, its number, and what stands there
 
@@ -76,6 +79,17 @@ class _Place:
         self.skips = False  # prices between `row` and the one that is queued
 
 
+@contextmanager
+def few_collections() -> Iterator[None]:
+    """The folds make no cycles, but hundreds of objects at each fill: looking for some is dear."""
+    before = gc.get_threshold()
+    gc.set_threshold(COLLECT_EVERY, 20, 1_000)
+    try:
+        yield
+    finally:
+        gc.set_threshold(*before)
+
+
 class Simulation:
     """One agent of a paper shard. `retry_ms`, `latency_ms`: as positions has them."""
 
@@ -97,6 +111,7 @@ class Simulation:
         self.places: dict[Symbol, _Place] = {}
         self.queue: list[Queued] = []
         self.number = 0
+        self.given = 0  # entries that were taken
         self.seq = 0
         self.fills: list[OrderFilled] = []
         self.events: list[Event] = []
@@ -105,20 +120,13 @@ class Simulation:
         self.looked = 0
 
     def run(self, entries: Sequence[Entry], until_ms: int) -> Course:
-        """Takes the entries (in the order of things) and all that comes of them up to a time."""
-        queue, given = self.queue, 0
-        while True:
-            head = entries[given] if given < len(entries) else None
-            if queue and (head is None or queue[0][:5] < head[:5]):
-                at, rank, _, symbol, _, number, event = heapq.heappop(queue)
-                if at > until_ms:
-                    break
-                self._queued(at, rank, Symbol(symbol), number, event)
-            elif head is not None and head.at <= until_ms:
-                given += 1
-                self._take(head.event, Symbol(head.symbol), head.at)
-            else:
-                break
+        """Takes the entries (in the order of things) and all that comes of them up to a time.
+
+        May be called again with the same entries and a later time: it goes on.
+        """
+        with few_collections():
+            while self._next_thing(entries, until_ms):
+                pass
         return Course(
             agent=self.agent,
             state=self.states.get(self.agent.name),
@@ -129,6 +137,22 @@ class Simulation:
             refusals=self.refusals,
             looked=self.looked,
         )
+
+    def _next_thing(self, entries: Sequence[Entry], until_ms: int) -> bool:
+        """What was queued, or the next entry, whichever is first; False: it is later than that."""
+        queue = self.queue
+        head = entries[self.given] if self.given < len(entries) else None
+        if queue and (head is None or queue[0][:5] < head[:5]):
+            if queue[0][0] > until_ms:
+                return False
+            at, rank, _, symbol, _, number, event = heapq.heappop(queue)
+            self._queued(at, rank, Symbol(symbol), number, event)
+            return True
+        if head is None or head.at > until_ms:
+            return False
+        self.given += 1
+        self._take(head.event, Symbol(head.symbol), head.at)
+        return True
 
     def why_not(self, source: str, symbol: Symbol) -> str:
         """Why the agent refuses every signal of that source and symbol, whatever else is; or ""."""
