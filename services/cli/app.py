@@ -28,6 +28,7 @@ COMMANDS: dict[str, Command] = {
     "up": Command("services.cli.running.up", "up", "Starts everything and shows what happens."),
     "run": Command("services.cli.running.up", "run", "Runs one service (images and pods)."),
     "status": Command("services.cli.running.status", "status", "Services, lags, ages."),
+    "crashes": Command("services.cli.running.crashes", "crashes", "Ends that nobody asked for."),
     "market": Command("services.cli.running.market", "market", "The market by window, live."),
     "topics": Command("services.cli.records.topics", "topics", "Topics and what is in them."),
     "tail": Command("services.cli.records.tail", "tail", "Records of a topic as they come."),

@@ -1,6 +1,7 @@
 """A stand-in for a service process: says that it is ready, and ends as its name tells it to.
 
-stubborn: ignores SIGTERM. misconfigured: ends with 3. Others drain and end with 0.
+stubborn: ignores SIGTERM. misconfigured: ends with 3. broken: ends with 1 after two lines.
+Others drain and end with 0.
 """
 
 import asyncio
@@ -29,6 +30,9 @@ if __name__ == "__main__":
     if sys.argv[3] == "misconfigured":
         print("simulator.sped is unknown", flush=True)
         sys.exit(exits.MISCONFIGURED)
+    if sys.argv[3] == "broken":
+        print("reads its state\nthe state is no JSON", flush=True)
+        sys.exit(exits.FAILED)
     runner.END_S_MAX = 0.2
     threading.Thread(target=runner.end_with_parent, daemon=True).start()
     sys.exit(asyncio.run(main(sys.argv[1], int(sys.argv[2]), sys.argv[3])))

@@ -6,8 +6,8 @@ import sys
 from pathlib import Path
 
 from chandler.streams.settings import installation
-from services.supervisor import Supervisor
 from services.topology import Worker, http_port
+from services.watchdog.supervisor import Supervisor
 
 CHILD = Path(__file__).with_name("child.py")
 

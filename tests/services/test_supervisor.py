@@ -9,13 +9,15 @@ import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from chandler.streams.settings import Installation, installation
 from services.layers import root
-from services.supervisor import Child, Supervisor, _reason, log_folder
 from services.topology import Worker, http_port
+from services.watchdog.crashes import crashes
+from services.watchdog.supervisor import GIVE_UP, Child, Supervisor, _reason, log_folder
 from tests.conftest import free_port_base
 
 HERE = Path(__file__).parent
@@ -31,7 +33,7 @@ def here(tmp_path: Path) -> Installation:
 class Watched:
     """A supervisor with what it said."""
 
-    def __init__(self, here: Installation, modes: dict[str, str]) -> None:
+    def __init__(self, here: Installation, modes: dict[str, str], **options: Any) -> None:
         self.lines: list[str] = []
         self.changes: list[str] = []
         self.changed = asyncio.Event()
@@ -51,6 +53,7 @@ class Watched:
             self._change,
             command=command,
             restart_s=0.05,
+            **options,
         )
 
     def _change(self, child: Child, text: str) -> None:
@@ -124,11 +127,54 @@ async def test_a_misconfigured_service_is_not_started_again(here: Installation) 
     ]
 
 
+async def test_a_service_that_hangs_is_killed_and_started_again(here: Installation) -> None:
+    """Its process is there and says nothing: SIGSTOP stands for a loop that never ends."""
+    watched = Watched(here, {"ingest": "well", "indicators": "well"}, hang_s=1.0)
+
+    async with running(watched) as supervisor:
+        await within(watched.ready.wait)
+        frozen = supervisor.child("ingest").pid
+        assert frozen is not None
+        os.kill(frozen, signal.SIGSTOP)
+        await within(watched.changed.wait)
+        watched.ready.clear()
+        await within(watched.ready.wait)
+        other = supervisor.child("indicators")
+
+    assert watched.changes[0].startswith("ingest has not answered for ")
+    assert "ingest did not answer and was ended by signal 9; again in 0.05 s" in watched.changes
+    assert other.restarts == 0
+    (kept,) = crashes(here)
+    assert (kept.worker, kept.what, kept.status) == ("ingest", "hung", -9)
+
+
+async def test_a_service_that_ends_at_once_again_and_again_is_given_up(
+    here: Installation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("services.watchdog.supervisor.RESTART_S_MAX", 0.05)
+    watched = Watched(here, {"ingest": "broken", "indicators": "well"}, give_up=True)
+
+    async with running(watched) as supervisor:
+        async with asyncio.timeout(DEADLINE_S):
+            while supervisor.child("ingest").state != "given_up":
+                await watched.changed.wait()
+                watched.changed.clear()
+        alive = supervisor.child("indicators").pid
+
+    found = crashes(here)
+    assert alive is not None
+    assert [each.what for each in found] == ["crashed"] * (GIVE_UP - 1) + ["given_up"]
+    assert found[0].reason == "ended with status 1 (the state is no JSON)"
+    assert found[0].lines == ["reads its state", "the state is no JSON"]
+    assert found[-1].again_s is None
+    assert "see ./chandler crashes" in watched.changes[-1]
+
+
 async def test_a_service_that_does_not_drain_is_killed(
     here: Installation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("services.supervisor.STOP_S_MAX", 0.2)
-    monkeypatch.setattr("services.supervisor.STOP_STEP_S", 0.1)
+    monkeypatch.setattr("services.watchdog.supervisor.STOP_S_MAX", 0.2)
+    monkeypatch.setattr("services.watchdog.supervisor.STOP_STEP_S", 0.1)
     watched = Watched(here, {"ingest": "stubborn"})
 
     async with running(watched) as supervisor:

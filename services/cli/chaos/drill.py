@@ -22,8 +22,8 @@ from chandler.streams.writing import Outbox, Record
 from services.cli.chaos.plan import Strike
 from services.cli.desk.books import agent_states
 from services.profile import Profile
-from services.supervisor import Child, Supervisor, service_command
 from services.topology import Worker, workers_of
+from services.watchdog.supervisor import Child, Supervisor, service_command
 
 READY_S_MAX = 120.0
 TRADES_S_MAX = 120.0  # until the first order request

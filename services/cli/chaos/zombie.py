@@ -27,8 +27,8 @@ from services.cli.chaos.plan import POINT_PASSES_MAX
 from services.cli.chaos.verdict import reckoning, truth_of
 from services.layers import ConfigurationError
 from services.profile import Profile
-from services.supervisor import Supervisor
 from services.topology import Worker
+from services.watchdog.supervisor import Supervisor
 
 TARGETS = ("executor", "positions", "ingest")
 FROZEN_S = (5.0, 60.0)

@@ -16,8 +16,8 @@ from services.cli.running.state import UpState, WorkerState, write_state
 from services.cli.running.tally import Tally
 from services.exits import MISCONFIGURED
 from services.profile import Profile
-from services.supervisor import Child, Supervisor
 from services.topology import Worker
+from services.watchdog.supervisor import HANG_S, Child, Supervisor
 
 TASKS_END_S_MAX = 2.0
 KAFKA_LOOK_S = 2.0
@@ -84,6 +84,8 @@ class Session:
                 self._view.log,
                 self._changed,
                 teller,
+                hang_s=HANG_S,
+                give_up=True,
             )
             self._running = True
             await self._watched(supervisor, stop)

@@ -19,8 +19,8 @@ from chandler.core.granularity import utc
 from chandler.streams.settings import Installation
 from services.cli.running.tally import Tally
 from services.profile import Profile
-from services.supervisor import Child, Supervisor
 from services.topology import Worker, http_port
+from services.watchdog.supervisor import Child, Supervisor
 
 SIGNALS_SHOWN = 12
 NOTES_SHOWN = 4

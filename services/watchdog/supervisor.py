@@ -1,5 +1,9 @@
 """Keeps an installation's services running: starts, watches, restarts and ends their processes.
 
+One that ends is started again: after 3 s, then later each time, and no more after GIVE_UP quick
+ends within GIVE_UP_S. One that doesn't answer any more is killed first. What it said last is kept
+(crashes.py).
+
 Each has its own process group, and a pipe as its stdin: when this process ends, however it ends,
 the pipe closes and the services go too.
 """
@@ -9,10 +13,12 @@ import contextlib
 import json
 import logging
 import os
+import random
 import re
 import signal
 import sys
 import time
+from collections import deque
 from collections.abc import Awaitable, Callable, Mapping
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
@@ -23,9 +29,16 @@ from chandler.streams.telemetry.infra import Infra
 from services.exits import MISCONFIGURED
 from services.runner import SUPERVISED_VARIABLE
 from services.topology import Worker, http_port
+from services.watchdog.crashes import LINES_MAX, Crash, What, keep, shortened
 
 RESTART_S = 3.0
 RESTART_S_MAX = 30.0
+JITTER = 0.25  # of a wait that is not the first: services that fell together don't rise together
+GIVE_UP = 10  # ends within STEADY_S of a start
+GIVE_UP_S = 600.0  # within which they are too many
+HANG_S = 10.0  # without an answer, from one that has answered before
+HANG_START_S = 90.0  # and from one that has not yet
+HANG_ASKED_MIN = 5  # and it was asked so often meanwhile
 STEADY_S = 10.0  # after so long without a crash the back-off begins anew
 POLL_S = 0.2  # until all are ready, then POLL_STEADY_S
 POLL_STEADY_S = 1.0
@@ -48,13 +61,23 @@ class Child:
         self.state = "starting"
         self.readiness: Readiness | None = None  # its last answer
         self.restarts = 0
-        self.last_line = ""
+        self.lines: deque[str] = deque(maxlen=LINES_MAX)  # the last of its log
+        self.answered_at: float | None = None  # monotonic; None: not since it was started
+        self.asked_since = 0  # times in vain, since then
+        self.spawned_at = 0.0
+        self.hung = False  # it was killed for not answering
+        self.crashes: deque[float] = deque(maxlen=GIVE_UP)  # soon after a start; monotonic
         self.crashed_at: float | None = None  # monotonic; None: it works, or never did
 
     @property
     def pid(self) -> int | None:
         alive = self.process is not None and self.process.returncode is None
         return self.process.pid if alive and self.process is not None else None
+
+    @property
+    def last_line(self) -> str:
+        """The last one that says something."""
+        return next((line for line in reversed(self.lines) if line), "")
 
     @property
     def ready(self) -> bool:
@@ -83,10 +106,15 @@ class Supervisor:
         infra: Infra | None = None,
         command: Callable[[Worker], list[str]] = service_command,
         restart_s: float = RESTART_S,
+        hang_s: float | None = None,
+        give_up: bool = False,
     ) -> None:
+        """`hang_s`: one that doesn't answer for so long is killed; None: none is."""
         self._installation = installation
         self._command = command
         self._restart_s = restart_s
+        self._hang_s = hang_s
+        self._give_up = give_up
         self._environ = dict(environ)
         self._on_line = on_line
         self._on_change = on_change
@@ -121,10 +149,27 @@ class Supervisor:
                 child.readiness = answer if ours else None
                 if ours and answer is not None:
                     child.state = answer.state
+                    child.answered_at, child.asked_since = time.monotonic(), 0
                     self._tell_recovery(child)
+                elif child.pid is not None:
+                    child.asked_since += 1
+                    self._end_if_hung(child)
             if on_poll is not None:
                 await on_poll()
             await asyncio.sleep(POLL_STEADY_S if self.all_ready else POLL_S)
+
+    def _end_if_hung(self, child: Child) -> None:
+        """Kills one that is there and doesn't answer. Times asked count, too: we may have slept."""
+        if self._hang_s is None or self._stopping or child.hung:
+            return
+        limit_s = self._hang_s if child.answered_at is not None else HANG_START_S
+        since = child.answered_at if child.answered_at is not None else child.spawned_at
+        silent_s = time.monotonic() - since
+        if silent_s < limit_s or child.asked_since < HANG_ASKED_MIN:
+            return
+        child.hung = True
+        self._on_change(child, f"{child.worker.name} has not answered for {silent_s:.0f} s: killed")
+        _signal(child, signal.SIGKILL)
 
     def _tell_recovery(self, child: Child) -> None:
         if child.crashed_at is None or not child.ready:
@@ -162,7 +207,9 @@ class Supervisor:
             "CHANDLER_INSTANCE": str(child.worker.instance),
             "PYTHONUNBUFFERED": "1",
         }
-        child.state, child.readiness, child.last_line = "starting", None, ""
+        child.state, child.readiness, child.hung = "starting", None, False
+        child.answered_at, child.asked_since, child.spawned_at = None, 0, time.monotonic()
+        child.lines.clear()
         child.process = await asyncio.create_subprocess_exec(
             *self._command(child.worker),
             stdin=asyncio.subprocess.PIPE,
@@ -176,28 +223,64 @@ class Supervisor:
     async def _keep(self, child: Child) -> None:
         wait_s = self._restart_s
         while True:
-            began = time.monotonic()
             status = await self._lived(child)
             if self._stopping:
                 child.state = "ended"
                 return
-            reason = _reason(status, child.last_line)
-            child.crashed_at = child.crashed_at or time.monotonic()
-            if self._infra is not None:
-                self._infra.tell("crashed", reason, child.worker.service)
-            if status == MISCONFIGURED:
-                child.state = "misconfigured"
-                self._on_change(child, f"{child.worker.name} {reason}; it is not restarted")
+            now = time.monotonic()
+            lived_s = now - child.spawned_at
+            child.crashed_at = child.crashed_at or now
+            if lived_s > STEADY_S:
+                wait_s = self._restart_s
+            else:
+                child.crashes.append(now)
+            what = self._what(child, status, now)
+            again_s = wait_s if what in ("crashed", "hung") else None
+            self._told(child, what, status, lived_s, again_s)
+            if again_s is None:
                 return
-            wait_s = self._restart_s if time.monotonic() - began > STEADY_S else wait_s
-            child.state = "restarting"
-            self._on_change(child, f"{child.worker.name} {reason}; again in {wait_s:g} s")
-            await asyncio.sleep(wait_s)
-            wait_s = min(wait_s * 2, RESTART_S_MAX)
+            await asyncio.sleep(again_s)
+            wait_s = min(wait_s * 2, RESTART_S_MAX) * (1 + random.random() * JITTER)
             child.restarts += 1
             await self._spawn(child)
             if self._infra is not None:
                 self._infra.tell("restarted", f"restarts: {child.restarts}", child.worker.service)
+
+    def _what(self, child: Child, status: int, now: float) -> What:
+        if status == MISCONFIGURED:
+            return "misconfigured"
+        many = len(child.crashes) == GIVE_UP and now - child.crashes[0] < GIVE_UP_S
+        if self._give_up and many:
+            return "given_up"
+        return "hung" if child.hung else "crashed"
+
+    def _told(
+        self, child: Child, what: What, status: int, lived_s: float, again_s: float | None
+    ) -> None:
+        """Says an end to people, to topic infra, and keeps it."""
+        worker = child.worker
+        reason = _reason(status, child.last_line)
+        if what == "hung":
+            reason = f"did not answer and {reason}"
+        child.state = what if again_s is None else "restarting"
+        self._on_change(child, f"{worker.name} {reason}; {_then(what, again_s)}")
+        if self._infra is not None:
+            self._infra.tell("crashed", f"{reason}; {_then(what, again_s)}", worker.service)
+        crash = Crash(
+            at=time.time_ns() // 1_000_000,
+            worker=worker.name,
+            service=worker.service,
+            what=what,
+            status=status,
+            reason=reason,
+            lived_s=round(lived_s, 1),
+            again_s=again_s,
+            lines=list(child.lines),
+        )
+        try:
+            keep(self._installation, crash)
+        except OSError as error:
+            self._on_change(child, f"{worker.name}: its end can't be kept: {error.strerror}")
 
     async def _lived(self, child: Child) -> int:
         """Copies the child's log until it ends; its exit status."""
@@ -212,7 +295,7 @@ class Supervisor:
             if not raw:
                 break
             line = raw.decode(errors="replace").rstrip("\n")
-            child.last_line = line or child.last_line
+            child.lines.append(shortened(line))
             self._write(child.worker.name, line)
             self._on_line(child.worker.name, line)
         status = await process.wait()
@@ -236,6 +319,17 @@ class Supervisor:
 def log_folder(installation: Installation) -> Path:
     """Where the services' logs are."""
     return installation.data / "logs"
+
+
+def _then(what: What, again_s: float | None) -> str:
+    if again_s is not None:
+        return f"again in {again_s:g} s"
+    if what == "given_up":
+        return (
+            f"given up after {GIVE_UP} ends soon after a start: see ./chandler crashes, repair "
+            "what it says, and start up anew"
+        )
+    return "it is not restarted"
 
 
 def _reason(status: int, last_line: str) -> str:
