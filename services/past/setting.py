@@ -120,4 +120,11 @@ def _only(profile: Profile, agents: Sequence[str]) -> Profile:
         raise ConfigurationError(
             f"profile {profile.name} has no enabled agent: name one in [agents.NAME]"
         )
-    return msgspec.structs.replace(profile, agents=kept)
+    followed = {engine for agent in kept.values() for engine in agent.engines}
+    if not agents or any(not agent.engines for agent in kept.values()):
+        return msgspec.structs.replace(profile, agents=kept)
+    engines = {  # what nobody of them follows isn't looked at
+        name: msgspec.structs.replace(engine, enabled=engine.enabled and name in followed)
+        for name, engine in profile.engines.items()
+    }
+    return msgspec.structs.replace(profile, agents=kept, engines=engines)

@@ -99,6 +99,7 @@ def of_files(
         lanes.setdefault(series.symbol, {})[series.granularity] = made
     if not lanes:
         raise ConfigurationError(notes[0] if notes else "the files hold no candles: name others")
+    notes += [note for of in lanes.values() for each in of.values() if (note := _holes(each))]
     source = ", ".join(file.name for file in files)
     return _past(setting, lanes, period, symbols, notes, source, {}, {})
 
@@ -116,6 +117,18 @@ def lane_with_gaps(symbol: str, granularity: str, open_ms: Any, columns: Mapping
         wide[name] = np.zeros(count)
         wide[name][slots] = column
     return lane(symbol, granularity, wide)
+
+
+def _holes(lane: Lane) -> str:
+    """What a person has to know of slots without a candle; "" where there are none."""
+    count = int(lane.missing.sum())
+    if not count:
+        return ""
+    first = utc(int(lane.open_ms[int(np.argmax(lane.missing))]))
+    return (
+        f"{lane.symbol} {lane.granularity}: {count} candles are missing, the first of {first}; "
+        "they count as if the venue had none: indicators go on with the next one"
+    )
 
 
 def _past(
@@ -163,6 +176,10 @@ def _within(lanes: Mapping[Symbol, Lanes], period: Period) -> dict[Symbol, Lanes
         cut = {each: lane for each, lane in cut.items() if len(lane.open_ms)}
         if cut:
             found[symbol] = cut
+    if not found and from_ms >= to_ms:
+        raise ConfigurationError(
+            f"--from {utc(from_ms)} is not before --to {utc(to_ms)}: choose a later --to"
+        )
     if not found:
         opens = [int(lane.open_ms[0]) for of in lanes.values() for lane in of.values()]
         ends = [lane.end_ms for of in lanes.values() for lane in of.values()]

@@ -3,6 +3,7 @@
 import csv
 import json
 import re
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -82,6 +83,8 @@ def test_an_agent_that_trades_for_real_is_tried_on_paper_and_that_is_said(
         (["--set", "agents.trend.leverag=2"], 3, "leverag"),
         (["--symbols", "CCCUSDT"], 3, "there are no candles of CCCUSDT: there are 2 symbols"),
         (["--from", "2030-01-01"], 3, "there is no candle in that period: there are some from"),
+        (["--from", "2024-01-03", "--to", "2024-01-02"], 3, "is not before --to 2024-01-02"),
+        (["--out", "/dev/null/x"], 3, "--out /dev/null/x: nothing can be written there"),
         (["--from", "tomorrow"], 2, "--from tomorrow: expected a time"),
         (["--set", "engines.scalper.granularity=1m"], 3, "reads 1m candles, the shortest there"),
         (["--diff", "live"], 2, "--diff live: expected paper"),
@@ -96,6 +99,56 @@ def test_bad_input_is_one_line_that_says_what_to_do(
     found = said(capsys).strip().splitlines()
     assert len(found) == 1
     assert line in found[0]
+
+
+def rewritten(candles: Path, change: Callable[[list[str]], list[str]]) -> None:
+    head, *rows = candles.read_text().splitlines()
+    candles.write_text("\n".join([head, *change(rows)]) + "\n")
+
+
+def test_holes_are_said_and_are_no_candles(
+    candles: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rewritten(candles, lambda rows: rows[:100] + rows[120:])
+
+    assert main(["backtest", "--candles", str(candles), "--json", *LOW]) == 0
+
+    told = json.loads(capsys.readouterr().out)
+    assert told["candles"] == 2 * 1_200 - 20
+    note = "AAAUSDT 5m: 20 candles are missing, the first of 2024-01-01 08:20"
+    assert any(each.startswith(note) for each in told["notes"])
+
+
+def test_a_price_with_too_many_digits_is_named_with_its_candle(
+    candles: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def odd(rows: list[str]) -> list[str]:
+        cells = rows[7].split(",")
+        cells[3] = f"{float(cells[3]) + 1 / 3:.17g}"
+        return [*rows[:7], ",".join(cells), *rows[8:]]
+
+    rewritten(candles, odd)
+
+    assert main(["backtest", "--candles", str(candles)]) != 0
+    assert "AAAUSDT 5m: the candle of 2024-01-01 00:35 has a price" in said(capsys)
+
+
+def test_engines_that_the_chosen_agents_do_not_follow_are_not_asked(
+    candles: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    result = backtest("demo", candles, agents=["scalper"], changes=CHANGES)
+
+    assert set(result.signals) == {"scalper"}
+    assert "engine_not_followed" not in result.refusals["scalper"]
+
+
+def test_what_is_decided_at_a_price_is_filled_at_it(candles: Path) -> None:
+    """Fills came minutes later once, at the next of a candle's four prices."""
+    result = backtest("demo", candles, agents=["scalper"], changes=CHANGES)
+
+    step = 300_000
+    after = {fill.at % step for fill in result.fills if fill.action == "open"}
+    assert after == {1_000}
 
 
 def test_the_same_from_python_with_frames(candles: Path) -> None:

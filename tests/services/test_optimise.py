@@ -311,6 +311,7 @@ def test_a_process_that_dies_is_replaced_and_its_trial_made_again(candles: Path)
         (["scalper", "--purge", "soon"], 2, "--purge soon: expected a length such as 1D"),
         (["scalper", "--study", "a/b"], 2, "--study a/b: expected letters"),
         (["scalper", "--folds", "40"], 3, "is too short for 40 folds"),
+        (["scalper", "--out", "/dev/null/x.toml"], 3, "nothing can be written there"),
         (["scalper", "--out", "x.json"], 2, "--out x.json: expected a file that ends in .toml"),
         (
             ["trend", "--set", 'agents.trend.engines=["scalper"]', "--set", "agents.venue.engines="

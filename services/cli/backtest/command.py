@@ -63,6 +63,8 @@ def run(
     """Tries a profile's engines and agents on past candles; writes trades, equity and a report."""
     if diff not in ("", "paper"):
         raise typer.BadParameter(f"--diff {diff}: expected paper")
+    if out is not None:
+        files.check_writable(out)
     if from_topics or diff:
         if candles or from_ or to or symbols or agents or changes:
             raise typer.BadParameter(
@@ -178,9 +180,10 @@ def _shown(
     if compared is not None:
         tables.show_comparison(wide, compared)
     seconds = sum(result.timings.values())
+    closed = sum(1 for trade in result.trades if trade.closed_ms)
     typer.echo(
-        f"candles={result.origin.candles} fills={len(result.fills)} trades={len(result.trades)} "
-        f"seconds={seconds:.2f} digest={result.origin.digest}"
+        f"candles={result.origin.candles} fills={len(result.fills)} trades={closed} "
+        f"open={len(result.trades) - closed} seconds={seconds:.2f} digest={result.origin.digest}"
     )
     typer.echo(f"report: {folder / files.REPORT}")
     return 0

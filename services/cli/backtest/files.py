@@ -5,6 +5,7 @@ digits than decimal128 holds, and its zeros would change; from text each Decimal
 was. Equity is float64, as it was measured.
 """
 
+import tempfile
 from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
@@ -39,6 +40,18 @@ class Kept(msgspec.Struct, frozen=True, kw_only=True):
     signals: dict[str, int]
     notes: list[str]
     timings: dict[str, float]
+
+
+def check_writable(folder: Path) -> None:
+    """Makes the folder; ConfigurationError where nothing can be written there."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise ConfigurationError(
+            f"--out {folder}: nothing can be written there ({error.strerror}): name another folder"
+        ) from None
 
 
 def write(result: Result, metrics: Metrics, folder: Path) -> list[Path]:

@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from chandler.streams.settings import Installation
+from services.cli.backtest.files import check_writable
 from services.cli.desk.columns import console, table
 from services.cli.optimise import plan as planning
 from services.cli.optimise import report, tables
@@ -99,6 +100,8 @@ def run(
     )
     if out is not None and out.suffix != ".toml":
         raise typer.BadParameter(f"--out {out}: expected a file that ends in .toml")
+    if out is not None:
+        check_writable(out.parent)  # before anything is looked at once
     with nullcontext(installed()) if candles and not over_topics else reading() as installation:
         return _run(installation, wish, trials, processes, over_topics, out, as_json=as_json)
 

@@ -30,8 +30,13 @@ def show(wide: Console, found: Outcome, parameters: list[Parameter]) -> None:
         wide.print(f"stopped early, below the middle of the others: {found.stopped} trials")
     if found.idle:
         wide.print(f"too few trades: {found.idle} trials")
+    if not found.trials:
+        wide.print("no trial is finished yet: run it again to go on")
+        return
     wide.print(f"as it is: {_told(found.as_it_is)}")
     wide.print(f"winner:   {_told(best)}")
+    if best is not None and best.total_return <= 0:
+        wide.print("the winner gains nothing in its own sample: don't trade by it")
     if best is not None and best.longest_ms > found.purge_ms:
         wide.print(
             f"its longest trade was open for {best.longest_ms / HOUR_MS:.1f} h, longer than the "
@@ -39,9 +44,12 @@ def show(wide: Console, found: Outcome, parameters: list[Parameter]) -> None:
         )
     looked = found.held_out
     if looked is not None and looked.value is not None:
+        assert found.hold_out is not None
+        period = " to ".join(map(utc, found.hold_out))
         wide.print(
-            f"held out: {found.objective} {looked.value:.3f}, return {looked.total_return:+.2%}, "
-            f"{looked.trades} trades; looked at {looked.looked_at}, once"
+            f"held out, {period}: {found.objective} {looked.value:.3f}, return "
+            f"{looked.total_return:+.2%}, {looked.trades} trades; looked at once, "
+            f"{looked.looked_at}"
         )
 
 

@@ -166,7 +166,11 @@ def _result(
                 *(engine.hash for engine in setting.engines), *(desk.hash for desk in setting.desks)
             ),
             code=setting.code,
-            candles=sum(len(lane.open_ms) for of in past.lanes.values() for lane in of.values()),
+            candles=sum(
+                len(lane.open_ms) - int(lane.missing.sum())
+                for of in past.lanes.values()
+                for lane in of.values()
+            ),
             ticks=sum(len(each.at) for each in prices.values()),
             source=past.source,
             from_tickers=past.prices is not None,
@@ -240,7 +244,7 @@ def _assumption(lanes: Mapping[Symbol, Lanes]) -> str:
     names = sorted({shortest(of).granularity for of in lanes.values() if of})
     return (
         f"prices: four of each {'/'.join(names)} candle (open, the nearer extreme, the farther "
-        "one, close); bid, ask and mark are the last price"
+        "one, close), each for a second; bid, ask and mark are the last price"
     )
 
 

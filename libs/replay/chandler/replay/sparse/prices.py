@@ -8,10 +8,11 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 
 from chandler.core.events import Symbol, Ticker
-from chandler.core.granularity import MINUTE_MS, interval_ms
+from chandler.core.granularity import MINUTE_MS, interval_ms, utc
 from chandler.replay.dense.lanes import Flags, Floats, Ints, Lane, LaneError
 from chandler.replay.dense.native import machine
 
+STANDS_MS = 1_000  # that a price made of a candle stands
 PLACES_MAX = 15  # digits after the point
 MANTISSA_MAX = 2**53  # up to there a float says every whole number
 
@@ -73,9 +74,11 @@ def decimal(number: int, places: int) -> str:
 def of_candles(lane: Lane) -> Prices:
     """Four prices for each candle: open, the nearer extreme, the farther one, close.
 
-    The extreme nearer to the open comes first; the low where both are as near. They stand at the
-    candle's open, at a third and two thirds of it, and in its last ms. A forming minute's volume
-    grows evenly over a 1m candle; of a longer one each minute has its even part.
+    The extreme nearer to the open comes first; the low where both are as near. They come at the
+    candle's open, at a third and two thirds of it, and at its end, and each stands for STANDS_MS:
+    what is decided at one is filled at it, as it would be live within the desk's latency, and not
+    at the next one minutes later. A forming minute's volume grows evenly over a 1m candle; of a
+    longer one each minute has its even part.
     LaneError where prices have more digits than can be told apart.
     """
     bars: Any = lane.bars()
@@ -83,34 +86,35 @@ def of_candles(lane: Lane) -> Prices:
     interval = interval_ms(lane.granularity)
     quartet = np.empty((count, 4))
     _quartets(bars.open, bars.high, bars.low, bars.close, quartet)
-    flat = quartet.reshape(-1)
-    places = _places(lane, flat)
-    last = np.rint(flat * 10.0**places).astype(np.int64)
-    offsets = np.array([0, interval // 3, 2 * interval // 3, interval - 1], np.int64)
+    places = _places(lane, bars.open_ms, quartet)
+    last = np.repeat(np.rint(quartet.reshape(-1) * 10.0**places).astype(np.int64), 2)
+    begins = [0, interval // 3, 2 * interval // 3, interval - 1 - STANDS_MS]
+    offsets = np.array([each + more for each in begins for more in (0, STANDS_MS)], np.int64)
     at = (bars.open_ms[:, None] + offsets).reshape(-1)
     per_minute = bars.volume * (MINUTE_MS / max(interval, MINUTE_MS))
     within = (at % MINUTE_MS) / MINUTE_MS
     within[at % MINUTE_MS == MINUTE_MS - 1] = 1.0
-    volume = np.repeat(per_minute, 4) * within
+    volume = np.repeat(per_minute, len(offsets)) * within
     tickers = CandleTickers(lane.symbol, places, at, last, volume)
-    return Prices(
-        lane.symbol, places, at, last, last, np.zeros(4 * count, np.bool_), volume, tickers
-    )
+    return Prices(lane.symbol, places, at, last, last, np.zeros(len(at), np.bool_), volume, tickers)
 
 
-def _places(lane: Lane, prices: Floats) -> int:
+def _places(lane: Lane, open_ms: Ints, quartet: Floats) -> int:
     """The fewest digits after the point that say every price exactly."""
-    if not len(prices):
+    if not len(quartet):
         return 0
+    odd = np.zeros(quartet.shape, np.bool_)
     for places in range(PLACES_MAX + 1):
-        scaled = np.rint(prices * 10.0**places)
+        scaled = np.rint(quartet * 10.0**places)
         if scaled.max() >= MANTISSA_MAX:
             break
-        if np.array_equal(scaled / 10.0**places, prices):
+        odd = scaled / 10.0**places != quartet
+        if not odd.any():
             return places
+    row, column = (int(each[0]) for each in np.nonzero(odd))
     raise LaneError(
-        f"{lane.symbol} {lane.granularity}: prices as {float(prices[0])!r} have more digits than a "
-        "venue's: round them to its price step"
+        f"{lane.symbol} {lane.granularity}: the candle of {utc(int(open_ms[row]))} has a price "
+        f"{float(quartet[row, column])!r}, more digits than a venue's: round prices to the step"
     )
 
 

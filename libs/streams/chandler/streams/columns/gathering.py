@@ -68,7 +68,10 @@ async def gather(
             down = str(error)
     if down and not any(lane.parts for lane in lanes):
         topics = ", ".join(decoding.topic for decoding, _ in asked)
-        raise ReadError(f"{down} (nothing of {topics} is cached, either)")
+        raise ReadError(
+            f"{down} (nothing of {topics} is cached, either): start ./chandler up, or give "
+            "--candles FILE to a command that takes files"
+        )
     for lane in lanes:
         lane.cache.tidy(["offset", *lane.decoding.types])
     warnings = [line for lane in lanes for line in (*lane.cache.warnings, *lane.warnings)]
