@@ -10,7 +10,9 @@ from chandler.core.trading.events import ExitRequested, ExitsOut
 from chandler.streams.codec import encode
 from chandler.streams.exact.arrived import Arrived
 from chandler.streams.exact.fetched import OrderKept, Taken
+from chandler.streams.exact.intake import BUFFER_MAX, Watermarks
 from chandler.streams.exact.order import Ordered
+from chandler.streams.exact.restore import Offsets
 from tests.streams.desk.cluster import exit_of, row, signal, ticker, tickers_out
 from tests.streams.exact_cluster import START_MS
 
@@ -142,6 +144,31 @@ def test_nothing_is_taken_before_all_that_was_read_is_read_again():
     assert behind
     assert not again.is_behind
     assert again.low("tickers", 0) == 1
+
+
+def test_a_lane_that_had_read_far_ahead_reads_all_of_it_again():
+    """It was paused with a full buffer while it waited for the rest: it stood still for ever."""
+    strategy = Watermarks(("tickers", "orders"))
+    lane = strategy.lane(0, Offsets(next={}))
+    out = record("tickers", 0, tickers_out(BUFFER_MAX + 9)[1])  # the lane waits for orders alone
+    ahead = [out] + [
+        record("tickers", number, ticker("A", number)) for number in range(1, BUFFER_MAX + 9)
+    ]
+    for each in ahead:
+        lane.feed(each)
+    paused = lane.full("tickers")
+    again = strategy.lane(0, lane.offsets(Offsets(next={})))
+    for each in ahead[:-1]:
+        again.feed(each)
+    said = again.waits()
+    nearly = again.full("tickers")
+    again.feed(ahead[-1])
+
+    assert paused
+    assert not nearly
+    assert set(said) == {"tickers", "orders"}
+    assert again.full("tickers")
+    assert "what was read before" not in str(again.waits())
 
 
 def test_nothing_is_taken_before_what_is_expected_is_read():

@@ -114,6 +114,10 @@ class Arrived:
     def buffered(self, topic: str, partition: int) -> int:
         return self._positions.count(topic, partition)
 
+    @property
+    def topics(self) -> tuple[str, ...]:
+        return tuple(self._parts)
+
     def low(self, topic: str, partition: int) -> int:
         return self._positions.low(topic, partition)
 

@@ -239,11 +239,13 @@ class _ByOrder:
         return self._order.buffered(topic, self._partition)
 
     def full(self, topic: str) -> bool:
-        return self.buffered(topic) > BUFFER_MAX and not self._order.is_holding(
-            topic, self._partition
-        )
+        needed = self._order.is_behind or self._order.is_holding(topic, self._partition)
+        return self.buffered(topic) > BUFFER_MAX and not needed
 
     def waits(self) -> dict[str, str]:
+        if self._order.is_behind:
+            said = "reads again what was read before the restart"
+            return dict.fromkeys(self._order.topics, said)
         at = utc(self._order.next_at())
         return {
             held.topic: f"has come to {utc(held.mark) if held.mark > 0 else 'nothing'} and what "
