@@ -54,6 +54,7 @@ class Ordered:
         self._past = past
         self._newest: dict[str, int] = {}  # symbol → at of its newest ticker
         self.dropped = 0  # tickers that were not newer than their symbol's newest
+        self.rows = 0  # of matrix that were read
         self._restore(kept or OrderKept(), start)
 
     def _restore(self, kept: OrderKept, start: Offset | None = None) -> None:
@@ -109,6 +110,7 @@ class Ordered:
     def _said(self, taken: Taken, event: Event) -> None:
         topic, partition = taken.topic, taken.partition
         if isinstance(event, MatrixRow):
+            self.rows += 1
             self._closes[partition].row(event, self._merge.clock)
             self._merge.renote("signals", partition, self._closes[partition].at)
         elif topic in self._waited and isinstance(event, TickersOut | OrdersOut):

@@ -47,6 +47,7 @@ FOLD_S_MAX = 0.05  # then the consumer gets its turn
 BEAT_S = 0.01  # of wall time, at least, between two tellings of a clock that moves
 LIVE_BEAT_S = 1.0  # and between two keepings of a live shard's offsets
 SNAPSHOT_S = 5.0  # between two snapshots of the market
+PATIENCE_TIMES_MAX = 4  # of a shard's patience, in all
 RAW_BYTES_MAX = 4_096  # of a dead letter
 
 _encode_state = msgspec.json.Encoder().encode
@@ -60,8 +61,8 @@ class Shard(msgspec.Struct, frozen=True, kw_only=True):
     live: bool = False
     window_s_max: float = 5.0
     guarded: bool = True  # signals wait for the pump guard
-    # How long a shard that never ran waits for signals to come to where the tickers are. What it
-    # would begin without is late, and a backtest of the session would decide it in its place.
+    # How long a shard that never ran waits for signals to come to where the tickers are, while
+    # none come. What it would begin without is late, and a backtest would decide it in its place.
     patience_s: float = 0.0
 
 
@@ -140,6 +141,24 @@ class _Waited(NamedTuple):
     since: float  # perf_counter: since when it holds at this mark
 
 
+class Patience:
+    """How long something is waited for: as long as it moves, but not for ever."""
+
+    def __init__(self, silent_s: float) -> None:
+        self._silent_s = silent_s
+        self._begun = self._moved = -1.0
+        self._seen = -1
+
+    def waits(self, seen: int, now: float) -> bool:
+        """Whether to wait on. `seen`: grows while it moves; `now`: seconds."""
+        if self._begun < 0.0:
+            self._begun = now
+        if seen != self._seen:
+            self._seen, self._moved = seen, now
+        silent, whole = now - self._moved, now - self._begun
+        return silent < self._silent_s and whole < PATIENCE_TIMES_MAX * self._silent_s
+
+
 class Taker(Generic[S]):
     """One shard from its restored state on; unusable after any error of a transaction."""
 
@@ -175,7 +194,7 @@ class Taker(Generic[S]):
         self._beat_at = 0.0
         self._snapshot_at = 0.0
         self._waited: dict[tuple[str, int, str], _Waited] = {}
-        self._asked_s = 0.0  # perf_counter: since when there is a place to begin at
+        self._patience = Patience(shard.patience_s)
         self._begun: int | None = None  # the clock of a fresh beginning, until it is told
         self.batch: Batch[S] = Batch()
 
@@ -211,9 +230,8 @@ class Taker(Generic[S]):
             return True
         if not self.order.may_begin():
             return False
-        now = time.perf_counter()
-        self._asked_s = self._asked_s or now
-        if not self.order.is_current() and now - self._asked_s < self._shard.patience_s:
+        waits = self._patience.waits(self.order.rows, time.perf_counter())
+        if waits and not self.order.is_current():
             return False
         self._begun = self.order.begin()
         return True
