@@ -109,5 +109,25 @@ def test_funding_at_a_rate_that_came_late_explains_the_balance() -> None:
     assert not other.well
 
 
+def test_payments_of_an_agent_that_is_explained_already_explain_nothing() -> None:
+    paid = FundingPaid(
+        account="trend",
+        agent="trend",
+        symbol=Symbol("AUSDT"),
+        position="p",
+        rate=Decimal("0.01"),
+        mark=Decimal(1),
+        size=Decimal(4),
+        amount=Decimal("0.04"),
+        settled_ms=20,
+        at=21,
+    )
+    before = Late(frozenset({"trend"}), 5, "late Signal")
+
+    found = compare([fill("a", 10), paid], [fill("b", 10)], SHARDS, [before])
+
+    assert found.explained == {"late Signal": 2}
+
+
 def test_nothing_to_compare_is_not_well() -> None:
     assert not compare([], [], SHARDS, []).well

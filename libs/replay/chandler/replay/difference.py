@@ -73,7 +73,7 @@ def compare(
     recorded, computed = list(recorded), list(computed)
     home = {agent: number for number, shard in shards.items() for agent in shard.agents}
     until = {agent: shards[number].out_ms for agent, number in home.items()}
-    late = [*late, *_late_rates(recorded, computed, until)]
+    late = [*late, *_late_rates(recorded, computed, until, late)]
     ours, our_balances = _sorted(computed, until)
     theirs, their_balances = _sorted(recorded, until)
     explained: Counter[str] = Counter()
@@ -113,10 +113,12 @@ def _late_rates(
     recorded: Iterable[Event],
     computed: Iterable[Event],
     until: Mapping[str, int],
+    known: Sequence[Late],
 ) -> list[Late]:
     """Funding that was paid at another rate or ticker, or by one of the two alone.
 
-    Nobody waits for rates: the session may have come to know one after a settlement.
+    Nobody waits for rates: the session may have come to know one long after it was seen. Where
+    something else explains what the agent does, its positions are others, and so are payments.
     """
     theirs, ours = _rates(recorded, until), _rates(computed, until)
     late = []
@@ -125,6 +127,8 @@ def _late_rates(
         if one is None or other is None or (one.rate, one.at) != (other.rate, other.at):
             paid = one or other
             assert paid is not None
+            if _cause(known, paid.agent, paid.at):
+                continue
             late.append(Late(frozenset({paid.agent}), paid.at, LATE_RATE))
     return late
 
