@@ -239,9 +239,8 @@ def test_kill_9_loses_no_finished_trial(candles: Path, capsys: pytest.CaptureFix
 def test_a_trial_below_the_middle_of_the_others_goes_no_further(
     candles: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    outcome = ran(capsys, command(candles, 20, "--study", "one"))["outcome"]
-    again = ran(capsys, command(candles, 20, "--study", "two"))["outcome"]
-    whole = ran(capsys, command(candles, 20, "--study", "all", "--no-stop-early"))["outcome"]
+    outcome = ran(capsys, command(candles, 14, "--study", "one"))["outcome"]
+    again = ran(capsys, command(candles, 14, "--study", "two"))["outcome"]
 
     study = stored("one")
     ended = [each for each in study.done.values() if each.stopped]
@@ -252,7 +251,6 @@ def test_a_trial_below_the_middle_of_the_others_goes_no_further(
     assert [outcome[name] for name in ("winner", "stopped", "best_so_far", "walk")] == [
         again[name] for name in ("winner", "stopped", "best_so_far", "walk")
     ]
-    assert whole["stopped"] == 0
 
 
 def test_a_refused_trial_is_counted_with_its_reason(
