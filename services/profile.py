@@ -9,6 +9,8 @@ from typing import Literal
 import msgspec
 
 from chandler.core.engine import EngineConfig
+from chandler.core.notices.gathering import Pace
+from chandler.core.notices.routing import User
 from chandler.core.trading.agents import (
     AccountConfig,
     AgentConfig,
@@ -46,6 +48,14 @@ class LedgerConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     url: str = ""  # postgresql://USER@HOST/NAME, never a password; empty: a file of the data
 
 
+class TelegramConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Where the notifier talks to people. The token is the installation's, never from here."""
+
+    stand_in: bool = False  # a server of our own in Telegram's place: needs no token
+    api_url: str = ""  # of a Bot API server; empty: Telegram's own
+    webhook_url: str = ""  # a second channel: each notice as JSON, by POST; empty: none
+
+
 class Profile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A whole profile, all layers resolved."""
 
@@ -64,6 +74,9 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     paper: PaperConfig = PaperConfig()
     pump: PumpConfig = PumpConfig()
     ledger: LedgerConfig = LedgerConfig()
+    telegram: TelegramConfig = TelegramConfig()
+    users: dict[str, User] = {}  # who may ask, and is told
+    notices: Pace = Pace()
 
     @property
     def pace(self) -> float:

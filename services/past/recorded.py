@@ -84,7 +84,8 @@ async def recorded_orders(
     """
     late = await _late(installation, {desk.shard: desk for desk in desks})
     paper = {name for desk in desks for name in desk.agents}
-    begin: dict[int, int] = {}
+    home = {name: desk.shard for desk in desks for name in desk.agents}
+    begin: dict[int, int] = {}  # the first input's place; of an older session's: the first word
     out: dict[int, int] = {}
     events: list[Event] = []
     async for record in read_topics(installation, ["orders"]):
@@ -94,6 +95,9 @@ async def recorded_orders(
             begin[event.shard] = min(event.at, begin.get(event.shard, event.at))
         elif isinstance(event, OrderFilled | BalanceChanged | FundingPaid) and event.agent in paper:
             events.append(event)
+            if isinstance(event, BalanceChanged) and event.kind == "start":
+                began = begin.get(home[event.agent], event.at)
+                begin[home[event.agent]] = min(began, event.at)
     shards = {
         desk.shard: Shard(
             frozenset(desk.agents), begin.get(desk.shard, -1), out.get(desk.shard, -1)
@@ -106,6 +110,7 @@ async def recorded_orders(
 async def _late(installation: Installation, desks: Mapping[int, Desk]) -> list[Late]:
     late: list[Late] = []
     others: Counter[str] = Counter()
+    everyone = {number: frozenset(desk.agents) for number, desk in desks.items()}
     async for record in read_topics(installation, ["desk"]):
         taken = record.event
         if not isinstance(taken, DeskTaken) or taken.shard not in desks:
@@ -113,16 +118,25 @@ async def _late(installation: Installation, desks: Mapping[int, Desk]) -> list[L
         if taken.config != desks[taken.shard].hash:
             others[taken.config] += 1
         if taken.kind == "WindowClosed":
-            everyone = frozenset(desks[taken.shard].agents)
-            late.append(Late(everyone, taken.at, "window closed"))
+            late.append(Late(everyone[taken.shard], taken.at, "window closed"))
         elif taken.late:
             late.append(Late(_concerned(taken), taken.at, f"late {taken.kind}"))
+        elif _expired(taken):
+            late.append(Late(everyone[taken.shard], taken.at, "expired Command"))
     if others:
         raise ConfigurationError(
             f"{sum(others.values())} decisions of the session were made under other agents or "
             "settings than the profile's: compare with the profile that it ran with"
         )
     return late
+
+
+def _expired(taken: DeskTaken) -> bool:
+    """Whether a command was read too late by the wall, which no backtest has."""
+    if taken.kind != "Command":
+        return False
+    command = msgspec.json.decode(taken.input, type=Command)
+    return 0 < command.expires_ms <= taken.seen.taken_ms
 
 
 class _Said(msgspec.Struct):

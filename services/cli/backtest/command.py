@@ -112,7 +112,7 @@ async def differing(installation: Installation, profile: Profile, told: "Told") 
     # What the session did first, so that all that it did it by is there.
     recorded, shards, late = await recorded_orders(installation, setting.desks)
     past, _ = await recorded_past(installation, _read_by(setting))
-    begin_ms = max((each.begin_ms for each in shards.values()), default=-1)
+    begin_ms = max((each.begin_ms for each in shards.values()), default=0) - 1
     past = msgspec.structs.replace(past, begin_ms=begin_ms)
     processes = os.cpu_count() or 1
     computed = backtest(setting, past, processes=processes, progress=told, bars=False).events

@@ -141,6 +141,7 @@ class Scene:
         self.said: list[Event] = []
         self.now = START_MS
         self.wall_ms = 0
+        self.taken_ms = 0
         self._signals = 0
 
     def seen(self, symbol: str) -> Seen:
@@ -152,6 +153,7 @@ class Scene:
             funding=self.fundings.get(symbol),
             quotes=self.quotes,
             wall_ms=self.wall_ms,
+            taken_ms=self.taken_ms,
         )
 
     def take(self, event: Input, *, late: bool = False) -> list[Event]:

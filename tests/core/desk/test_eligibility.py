@@ -139,6 +139,17 @@ def test_a_signal_that_is_too_old():
     assert reasons(scene.take(wish)) == ["stale"]
 
 
+def test_a_signal_from_before_the_agents_first_input_is_stale_however_fresh():
+    """A fresh desk took what had closed just before it began, and a backtest of it could not."""
+    scene = ready()
+    began = scene.states["anna"].begun_ms
+    before = scene.wish(close_ms=began - 1, expires_ms=began + 900_000)
+    then = scene.wish(close_ms=began, expires_ms=began + 900_000)
+
+    assert reasons(scene.take(before)) == ["stale"]
+    assert requests(scene.take(then))
+
+
 def test_on_paper_a_late_signal_is_stale_whatever_the_pace():
     """At 300x signals of ten hours ago were acted on at the start, their stops long overtaken."""
     scene = ready(pace=60.0)

@@ -7,8 +7,9 @@ from msgspec.structs import replace
 
 from chandler.core.events import DeadLetter, InfraEvent, Signal, Symbol
 from chandler.core.granularity import Granularity
+from chandler.core.notices.inputs import Came, Confirmed, Input, Output, Send
 from chandler.core.notices.kinds import Notice
-from chandler.core.notices.outbox import Came, Confirmed, Input, Notifying, Output, Send, State
+from chandler.core.notices.outbox import Notifying, State
 from chandler.core.notices.outbox import step as outbox_step
 from chandler.core.notices.routing import User
 from chandler.core.trading import events as tr

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from chandler.core.events import DeadLetter, InfraEvent, Signal, Symbol
 from chandler.core.granularity import Granularity
 from chandler.core.notices.gathering import Pace
-from chandler.core.notices.outbox import Passed, State
+from chandler.core.notices.inputs import Passed
+from chandler.core.notices.outbox import State
 from chandler.core.notices.text import TEXT_MAX, units
 from chandler.core.trading import events as tr
 from tests.core.notices.scene import NOW, Chats

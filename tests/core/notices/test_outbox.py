@@ -9,23 +9,25 @@ from hypothesis import strategies as st
 
 from chandler.core.granularity import DAY_MS
 from chandler.core.notices.gathering import Pace
+from chandler.core.notices.inputs import (
+    Came,
+    Confirmed,
+    Muted,
+    Passed,
+    Rejected,
+    Send,
+    Started,
+    Switched,
+    Undelivered,
+    Unsent,
+)
 from chandler.core.notices.outbox import (
     IDS_MAX,
     QUEUE_MAX,
     RETRY_MS,
     RETRY_MS_MAX,
-    Came,
-    Confirmed,
-    Muted,
     Notifying,
-    Passed,
-    Rejected,
-    Send,
-    Started,
     State,
-    Switched,
-    Undelivered,
-    Unsent,
     next_ms,
     step,
 )

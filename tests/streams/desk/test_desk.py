@@ -2,12 +2,13 @@
 
 import asyncio
 import signal as signals
+import time
 
 import msgspec
 import pytest
 
 from chandler.core.events import Event
-from chandler.core.trading.events import DeskTaken, OrderFilled, OrdersOut, Refusal
+from chandler.core.trading.events import Command, DeskTaken, OrderFilled, OrdersOut, Refusal
 from chandler.streams.exact import taker
 from chandler.streams.points import POINTS
 from chandler.streams.settings import Installation
@@ -172,6 +173,19 @@ async def test_a_command_takes_its_place_on_arrival_and_one_from_far_ahead_at_on
     assert ids(found).index("me-AUSDT-20") > ids(found).index("DUSDT@20")
     assert ids(found).index("me-AUSDT-20") < ids(found).index("AUSDT@30")
     assert told.lates == ["signals.external"]
+
+
+async def test_a_command_is_seen_with_the_wall_time_at_which_it_was_read(cluster):
+    command = Command(id="c", who="cli", what="close_all", at=20)
+    before = time.time_ns() // 1_000_000
+    async with desk_running(cluster):
+        await begun(cluster)
+        await publish_events(cluster, [("commands", command), *exits_out(1_000), *ticks(0, 5)])
+        found = await journal_when(cluster, 21)
+
+    taken = {each.kind: each.seen.taken_ms for each in found}
+    assert before <= taken.pop("Command") <= time.time_ns() // 1_000_000
+    assert set(taken.values()) == {0}
 
 
 async def test_what_is_left_when_the_time_of_a_turn_is_over_is_taken_without_being_woken(

@@ -255,6 +255,16 @@ class DeadLetter(Event, frozen=True, kw_only=True):
     raw: str = ""  # the message, base64 where it is not text, cut at 4 KiB
 
 
+class LogLine(Event, frozen=True, kw_only=True):
+    """A line of a service's log. `at` is wall time."""
+
+    service: str
+    instance: str  # host:pid:shard
+    level: Literal["debug", "info", "warning", "error"]
+    text: str  # without secrets, cut
+    at: int
+
+
 class InfraEvent(Event, frozen=True, kw_only=True):
     """Something that happened to a service. `at` is wall time."""
 

@@ -33,7 +33,7 @@ class Shard(NamedTuple):
     """What a paper shard recorded: the session it took part in, by its clock."""
 
     agents: frozenset[str]
-    begin_ms: int  # the first time up to which all its orders were said to be out
+    begin_ms: int  # where its agents began: they act on nothing that is older
     out_ms: int  # the last one
 
 

@@ -14,6 +14,8 @@ PORT_BASE_DEFAULT = 29_000
 PORT_KAFKA = 0
 PORT_KAFKA_CONTROLLER = 1
 PORT_SIMULATOR = 2
+PORT_TELEGRAM = 3  # of the stand-in
+PORT_ALERTS = 4  # where the notifier takes Alertmanager's in
 PORT_METRICS = 10  # + the service's place in the topology
 
 

@@ -153,7 +153,7 @@ def _reduce(turn: Turn, exit_: ExitRequested, holding: Holding) -> None:
 
 def add_look(turn: Turn, exit_: ExitRequested, holding: Holding) -> tuple[Look, Fault | None]:
     """An add as the checks see it, planned; it passes those of an entry, but for a signal's."""
-    agent = turn.desk.agents[exit_.agent]
+    agent = turn.agent(exit_.agent)
     state = turn.state(agent.name)
     look = Look(
         desk=turn.desk,

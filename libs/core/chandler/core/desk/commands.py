@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from msgspec.structs import replace
 
-from chandler.core.desk.closing import Why, close_all, meet_now
+from chandler.core.desk.closing import Fault, Why, close_all, meet_now
 from chandler.core.desk.eligibility import EXTERNAL
 from chandler.core.desk.entries import act, remembered
 from chandler.core.desk.live.reconcile import resolve
@@ -13,6 +13,7 @@ from chandler.core.desk.turn import BY, Turn
 from chandler.core.events import Signal, Symbol
 from chandler.core.granularity import DAY_MS, Granularity
 from chandler.core.trading.events import Answer, Command
+from chandler.core.trading.limits import fault_of
 
 KEPT_MS = DAY_MS  # a command's id; venue's clock at 1x
 
@@ -30,9 +31,15 @@ def on_command(turn: Turn, command: Command) -> None:
         names = list(desk.agents)[:1]  # who remembers that it was answered
     if not names and desk.shard != 0:
         return
+    if command.what == "restart":
+        return  # of a service: the watchdog's
     if any(command.id in turn.state(name).processed for name in names):
         return
-    if known:
+    expired = command.expires_ms and turn.seen.taken_ms >= command.expires_ms
+    if known and expired:
+        late_s = (turn.seen.taken_ms - command.expires_ms) / 1_000
+        outcome = False, f"{command.what} expired {late_s:.0f} s before it was read: ask again"
+    elif known:
         outcome = _CARRY_OUT[command.what](turn, command, names)
     else:
         there = " ".join(sorted(desk.everyone)) or "none"
@@ -75,12 +82,24 @@ def _force(turn: Turn, command: Command, names: list[str]) -> Outcome:
     """An entry without an engine: every check holds but those of engine, strength, freshness."""
     if not command.symbol or not command.side:
         return False, "force: expected a symbol and a side, long or short"
+    notional = command.notional
+    if notional is not None and not (notional.is_finite() and notional > 0):
+        return False, f"force: expected an amount above 0, found {str(notional)[:40]}"
     signal = forced(turn, command, names)
     said = []
     for name in names:
-        fault = act(turn, name, signal, forced=True)
+        fault = _other_side(turn, name, command) if notional is not None else None
+        fault = fault or act(turn, name, signal, forced=True, notional=notional)
         said.append((fault is None, f"{name} {'enters' if fault is None else ': '.join(fault)}"))
     return any(done for done, _ in said), "; ".join(text for _, text in said) or "no agents"
+
+
+def _other_side(turn: Turn, name: str, command: Command) -> Fault | None:
+    """An amount is for an entry; what would close or reverse a position has its own size."""
+    holding = turn.state(name).holdings.get(command.symbol)
+    if holding is None or holding.position.side == command.side:
+        return None
+    return "held", f"it holds {command.symbol} {holding.position.side}: close that first"
 
 
 def forced(turn: Turn, command: Command, names: list[str]) -> Signal:
@@ -134,6 +153,23 @@ def _pause(turn: Turn, command: Command, names: list[str]) -> Outcome:
     return True, f"{source} {command.what}d for {' '.join(names)}"
 
 
+def _limit(turn: Turn, command: Command, names: list[str]) -> Outcome:
+    name, value = command.limit, command.value
+    fault = fault_of(name, value)
+    if fault:
+        return False, fault
+    said = []
+    for agent in names:
+        state = turn.state(agent)
+        limits = {key: each for key, each in state.limits.items() if key != name}
+        if value is not None:
+            limits[name] = value
+        turn.put(replace(state, limits=limits))
+        now = getattr(turn.agent(agent).config, name)
+        said.append(f"{agent} {name} {now}")
+    return True, f"limit set: {', '.join(said)}"
+
+
 def _resolve(turn: Turn, command: Command, names: list[str]) -> Outcome:
     resolved = [name for name in names if resolve(turn, name, command)]
     if not resolved:
@@ -151,4 +187,5 @@ _CARRY_OUT: dict[str, Callable[[Turn, Command, list[str]], Outcome]] = {
     "pause": _pause,
     "resume": _pause,
     "resolve": _resolve,
+    "limit": _limit,
 }

@@ -14,6 +14,7 @@ import msgspec
 from chandler.core.events import Signal
 from chandler.core.hashing import canonical, digest
 from chandler.core.trading.agents import (
+    LEVERAGE_MAX,
     AccountConfig,
     AgentConfig,
     DeskConfig,
@@ -24,7 +25,6 @@ from chandler.core.trading.modes import ModeError, TradingMode, settings_of
 from chandler.core.trading.paper import Rules, rules_of
 
 AccountKind = Literal["paper", "live"]
-LEVERAGE_MAX = 125
 AMOUNTS = ("balance", "size", "size_percent", "daily_loss_max_percent", "impact_max_percent")
 NAME = "abcdefghijklmnopqrstuvwxyz0123456789_-"
 

@@ -56,6 +56,7 @@ class Look(NamedTuple):
     price: Decimal | None  # the touch
     forced: bool = False  # by a person: needs no engine and no strength
     reversing: bool = False  # the open position is closed before
+    notional: Decimal | None = None  # of a forced entry, quote coin; None: as the agent sizes it
     legs: tuple[Leg, ...] = ()  # what the trading mode planned
     fault: str = ""  # of that plan
     order: Order | None = None  # what the legs come to
@@ -162,8 +163,12 @@ def not_from_future(look: Look) -> str:
 
 
 def signal_fresh(look: Look) -> str:
-    until = fresh_until(look.signal, look.desk)
-    if look.forced or look.at <= until:
+    until, begun_ms = fresh_until(look.signal, look.desk), look.state.begun_ms
+    if look.forced:
+        return ""
+    if look.signal.close_ms < begun_ms:  # whether it was there in time is chance: never acted on
+        return f"it is of {utc(look.signal.close_ms)}, and the agent began {utc(begun_ms)}"
+    if look.at <= until:
         return ""
     return f"it was good until {utc(until)}, and it is {utc(look.at)}"
 

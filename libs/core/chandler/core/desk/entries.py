@@ -1,6 +1,7 @@
 """Signals: each agent's answer to one, which is orders or a refusal with its reason."""
 
 from collections.abc import Collection
+from decimal import Decimal
 
 from msgspec.structs import replace
 
@@ -43,8 +44,18 @@ def on_signal(turn: Turn, signal: Signal) -> None:
             act(turn, name, signal)
 
 
-def act(turn: Turn, agent: str, signal: Signal, *, forced: bool = False) -> Fault | None:
-    """One agent's answer; the fault where it refuses, which is said already."""
+def act(
+    turn: Turn,
+    agent: str,
+    signal: Signal,
+    *,
+    forced: bool = False,
+    notional: Decimal | None = None,
+) -> Fault | None:
+    """One agent's answer; the fault where it refuses, which is said already.
+
+    `notional`: of a forced entry, quote coin; None: as the agent sizes its entries.
+    """
     state = turn.state(agent)
     holding = state.holdings.get(signal.symbol)
     if signal.side == "flat":
@@ -56,7 +67,8 @@ def act(turn: Turn, agent: str, signal: Signal, *, forced: bool = False) -> Faul
     ):
         fault = _opposite(turn, agent, signal, forced=forced)
     else:
-        look, fault = decide(look_of(turn, agent, signal, forced=forced))
+        look = look_of(turn, agent, signal, forced=forced)
+        look, fault = decide(look._replace(notional=notional))
         if fault is None:
             enter(turn, look)
     if fault is not None:
@@ -78,7 +90,7 @@ def look_of(
     live = state.paper is None
     return Look(
         desk=turn.desk,
-        agent=turn.desk.agents[agent],
+        agent=turn.agent(agent),
         state=state,
         others=tuple(each for each in turn.states() if each.agent != agent) if live else (),
         signal=signal,
@@ -120,6 +132,7 @@ def planned(look: Look) -> Look:
         balance=look.state.balance,
         price=look.price,
         terms=look.terms,
+        notional=look.notional,
     )
     look = look._replace(legs=legs, fault=fault, order=order)
     return look._replace(quote=quote_of(look))

@@ -85,11 +85,17 @@ def entry_notional(config: AgentConfig, balance: Decimal, leverage: int) -> Deci
 
 
 def order_of(
-    legs: Sequence[Leg], *, config: AgentConfig, balance: Decimal, price: Decimal, terms: Terms
+    legs: Sequence[Leg],
+    *,
+    config: AgentConfig,
+    balance: Decimal,
+    price: Decimal,
+    terms: Terms,
+    notional: Decimal | None = None,
 ) -> Order:
-    """The order for the legs of an entry or an add."""
+    """The order for the legs of an entry or an add. `notional`: None: as the agent sizes it."""
     leverage = leverage_of(config, terms)
-    notional = entry_notional(config, balance, leverage)
+    notional = entry_notional(config, balance, leverage) if notional is None else notional
     sized = []
     for leg in legs:
         wanted = ratio(times(notional, leg.share), price) if leg.size is None else leg.size

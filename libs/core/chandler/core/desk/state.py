@@ -81,6 +81,7 @@ class AgentState(msgspec.Struct, frozen=True, kw_only=True):
     agent: str
     account: str
     start: Decimal  # quote coin
+    begun_ms: int = 0  # the first input's place; event time
     realised: Decimal = ZERO
     fees: Decimal = ZERO  # paid is positive
     funding: Decimal = ZERO  # paid is positive
@@ -90,6 +91,7 @@ class AgentState(msgspec.Struct, frozen=True, kw_only=True):
     processed: dict[str, int] = {}  # id → when it may be forgotten, ms
     switches: dict[str, bool] = {}  # "trading" or "trading|BTCUSDT": what commands changed
     paused: list[str] = []  # engines
+    limits: dict[str, Decimal] = {}  # what commands set, by LIMITS' names
     paper: PaperAccount | None = None
     fault: str = ""  # why the account can't be used
     blocked: Block | None = None

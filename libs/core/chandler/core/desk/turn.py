@@ -6,6 +6,8 @@ Lives for one call of `take` and is seen by nothing else.
 from collections.abc import Mapping
 from typing import NamedTuple
 
+from msgspec.structs import replace
+
 from chandler.core.desk.config import Desk, ResolvedAgent
 from chandler.core.desk.state import AgentState, Day
 from chandler.core.events import Event, Symbol
@@ -19,6 +21,7 @@ from chandler.core.trading.events import (
     Refusal,
     Seen,
 )
+from chandler.core.trading.limits import limited
 from chandler.core.trading.paper import open_account
 
 BY = "executor"
@@ -59,6 +62,11 @@ class Turn:
     def state(self, agent: str) -> AgentState:
         """The agent's state as it stands in this take."""
         return self.changed.get(agent) or self._states[agent]
+
+    def agent(self, name: str) -> ResolvedAgent:
+        """The agent with the limits that were set on it."""
+        agent, limits = self.desk.agents[name], self.state(name).limits
+        return replace(agent, config=limited(agent.config, limits)) if limits else agent
 
     def states(self) -> list[AgentState]:
         """Of all agents of the shard, by name."""
@@ -125,6 +133,7 @@ class Turn:
             agent=agent.name,
             account=agent.account,
             start=start,
+            begun_ms=self.at,
             day=Day(start_ms=self.at - self.at % DAY_MS, balance=start),
             paper=open_account(start) if paper else None,
             fault="" if paper else UNCHECKED,

@@ -18,6 +18,23 @@ from chandler.core.notices import digest as daily
 from chandler.core.notices import gathering, telling
 from chandler.core.notices import trades as trading
 from chandler.core.notices.gathering import Gathering, Pace
+from chandler.core.notices.inputs import (
+    Button,
+    Came,
+    Confirmed,
+    Input,
+    Muted,
+    Output,
+    Passed,
+    Rejected,
+    Reply,
+    Said,
+    Send,
+    Started,
+    Switched,
+    Undelivered,
+    Unsent,
+)
 from chandler.core.notices.kinds import How, Kind, Notice
 from chandler.core.notices.routing import User, gets, told_how
 from chandler.core.notices.text import REPEAT_HTML, lines_of, parts
@@ -39,12 +56,14 @@ class Notifying(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Message(msgspec.Struct, frozen=True, kw_only=True):
-    """A part of a notice, ready to be sent."""
+    """A part of a notice or of an answer, ready to be sent."""
 
     id: str  # of the notice and the part
     html: str
     loud: bool  # makes a sound
     repeat: bool = False  # it was handed out before, and nobody knows what became of it
+    buttons: list[list[Button]] = []
+    picture: str = ""  # what is to be drawn and sent before it; "": nothing
 
 
 class Pause(msgspec.Struct, frozen=True, kw_only=True):
@@ -78,95 +97,6 @@ class State(msgspec.Struct, frozen=True, kw_only=True):
     chats: dict[str, Chat] = {}  # by user
 
 
-class Came(msgspec.Struct, frozen=True, kw_only=True):
-    """An event of a topic. Without a topic it was made here, and has no offset."""
-
-    event: Event
-    now: int
-    topic: str = ""
-    partition: int = 0
-    offset: int = 0
-
-
-class Passed(msgspec.Struct, frozen=True, kw_only=True):
-    """Time passed: at `next_ms`, or whenever."""
-
-    now: int
-
-
-class Started(msgspec.Struct, frozen=True, kw_only=True):
-    """The notifier starts with a state that it kept."""
-
-    now: int
-
-
-class Confirmed(msgspec.Struct, frozen=True, kw_only=True):
-    """A message arrived."""
-
-    user: str
-    id: str
-    now: int
-
-
-class Unsent(msgspec.Struct, frozen=True, kw_only=True):
-    """A message could not be sent for now."""
-
-    user: str
-    id: str
-    now: int
-    retry_after_ms: int = 0  # as the other side says; 0: it said nothing
-    perhaps: bool = False  # it may have arrived: no reply came
-
-
-class Rejected(msgspec.Struct, frozen=True, kw_only=True):
-    """A message will never be taken."""
-
-    user: str
-    id: str
-    now: int
-    reason: str
-
-
-class Muted(msgspec.Struct, frozen=True, kw_only=True):
-    """A user wants quiet until a wall time; one that has passed ends it."""
-
-    user: str
-    now: int
-    until_ms: int
-
-
-class Switched(msgspec.Struct, frozen=True, kw_only=True):
-    """A user switches a kind."""
-
-    user: str
-    now: int
-    kind: Kind
-    how: How
-
-
-class Send(msgspec.Struct, frozen=True, kw_only=True):
-    """A message for a chat. One of a chat at a time: the next comes when it is confirmed."""
-
-    user: str
-    telegram_id: int
-    id: str
-    html: str
-    loud: bool
-    repeat: bool
-
-
-class Undelivered(msgspec.Struct, frozen=True, kw_only=True):
-    """A message was given up, with the reason: it is to be kept where people find it."""
-
-    user: str
-    id: str
-    html: str
-    reason: str
-
-
-Reply = Confirmed | Unsent | Rejected
-Input = Came | Passed | Started | Reply | Muted | Switched
-Output = Send | Undelivered
 After = tuple[State, list[Output]]
 
 
@@ -184,6 +114,8 @@ def step(notifying: Notifying, state: State, event: Input) -> After:
             state, given_up = _replied(state, event)
         case Muted() | Switched():
             state = _wished(state, event)
+        case Said():
+            state = _answered(notifying, state, event)
     state = _due(notifying, state, event.now)
     state, sends = _handed_out(notifying, state, event.now)
     return state, [*given_up, *sends]
@@ -312,6 +244,8 @@ def _handed_out(notifying: Notifying, state: State, now: int) -> After:
                 html=(REPEAT_HTML if message.repeat else "") + message.html,
                 loud=message.loud,
                 repeat=message.repeat,
+                buttons=message.buttons,
+                picture=message.picture,
             )
         )
     return state, made
@@ -357,6 +291,29 @@ def _wished(state: State, wish: Muted | Switched) -> State:
         kept = gathering.quiet_until(chat.gathering, wish.until_ms)
         chat = _replace(chat, muted_until_ms=wish.until_ms, gathering=kept)
     return _with(state, wish.user, chat)
+
+
+def _answered(notifying: Notifying, state: State, said: Said) -> State:
+    """With an answer at the end of the user's queue; one that is there already, or no user's, not.
+
+    A queue that is full takes it, too: who asks has room made by asking less.
+    """
+    if said.user not in notifying.users or said.id in state.ids:
+        return state
+    state = _replace(state, ids=[*state.ids[1 - IDS_MAX :], said.id])
+    chat = state.chats.get(said.user, Chat())
+    pages = parts(said.lines)
+    made = [
+        Message(
+            id=digest("said", said.user, said.id, str(number)),
+            html=html,
+            loud=False,
+            buttons=said.buttons if number == len(pages) - 1 else [],
+            picture=said.picture if number == 0 else "",
+        )
+        for number, html in enumerate(pages)
+    ]
+    return _with(state, said.user, _replace(chat, queue=[*chat.queue, *made]))
 
 
 def _full(chat: Chat) -> bool:

@@ -10,6 +10,7 @@ import msgspec
 
 from chandler.core.trading.events import Direction
 
+LEVERAGE_MAX = 125
 PRICE_AGE_MS = 10_000
 
 

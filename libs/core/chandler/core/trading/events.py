@@ -1,21 +1,24 @@
-"""Events of trading: orders, positions, exits, pumps, commands, notices and the desk's journal.
+"""Events of trading, and the desk's journal.
 
 Money, prices and sizes are Decimal: strings on the wire, never made from floats (DESIGN.md §8).
 `at` is event time, ms; `*_ms` are event times too, except where wall time is said.
 """
 
 from decimal import Decimal
-from typing import Literal
+from typing import ClassVar, Literal
 
 import msgspec
 
 from chandler.core.events import Event, FundingRate, Instrument, Symbol, Ticker
+from chandler.core.trading.quote import Quote as Quote
 
 Direction = Literal["long", "short"]
 Action = Literal["open", "add", "close"]
 ExitKind = Literal[
     "liquidation_risk", "stop", "trailing", "take_profit", "stale", "dca", "opposite", "person"
 ]
+Switch = Literal["trading", "buying", "selling"]
+Deed = Literal["force", "close", "close_all", "pause", "resume", "resolve", "limit", "restart"]
 
 
 class TickersOut(Event, frozen=True, kw_only=True):
@@ -316,16 +319,21 @@ class ExitsOut(Event, frozen=True, kw_only=True):
 class Command(Event, frozen=True, kw_only=True):
     """Somebody asks for something. Carried out once, answered once."""
 
+    version: ClassVar[int] = 2
+    v: int = 2
     id: str
     who: str  # "cli", "telegram:NAME", "page"
-    what: Literal[
-        "trading", "buying", "selling", "force", "close", "close_all", "pause", "resume", "resolve"
-    ]
+    what: Literal[Switch, Deed]
     agent: str = ""  # empty: all
     symbol: Symbol = Symbol("")  # empty: all
     side: Literal["long", "short", ""] = ""  # of force
     on: bool = True  # of trading, buying, selling
     source: str = ""  # the engine of pause and resume
+    notional: Decimal | None = None  # of force: quote coin; None: as the agent sizes its entries
+    limit: str = ""  # of limit: which one, see chandler.core.trading.limits
+    value: Decimal | None = None  # of limit; None: as the profile says
+    service: str = ""  # of restart
+    expires_ms: int = 0  # wall time from which on it is refused; 0: never
     at: int  # venue's time where it is known
 
 
@@ -349,14 +357,6 @@ class NoticeAsked(Event, frozen=True, kw_only=True):
     at: int
 
 
-class Quote(msgspec.Struct, frozen=True, kw_only=True):
-    """What an order of this size would cost now: the depth, or the matching model on paper."""
-
-    price: Decimal  # average
-    best: Decimal  # first level
-    size: Decimal
-
-
 class Seen(msgspec.Struct, frozen=True, kw_only=True):
     """All that a decision looked at beside its input and its agent's state."""
 
@@ -366,6 +366,7 @@ class Seen(msgspec.Struct, frozen=True, kw_only=True):
     funding: FundingRate | None = None  # newest of the symbol (a paper shard's tickers only)
     quotes: dict[str, Quote] = {}  # agent → of the order that it would make (live only)
     wall_ms: int = 0  # venue's wall clock, what an intent is signed with (live only)
+    taken_ms: int = 0  # wall time at which a command was read (commands only)
 
 
 class WindowClosed(Event, frozen=True, kw_only=True):
@@ -381,6 +382,8 @@ class WindowClosed(Event, frozen=True, kw_only=True):
 class DeskTaken(Event, frozen=True, kw_only=True):
     """One record of the desk's journal: an input, what was seen, and what came of it."""
 
+    version: ClassVar[int] = 2
+    v: int = 2
     shard: int
     seq: int
     at: int  # place in the order of things: event time

@@ -14,7 +14,7 @@ import msgspec
 
 from chandler.core.events import DeadLetter, Event, FundingRate, Instrument, Symbol, Ticker
 from chandler.core.stage import Output
-from chandler.core.trading.events import OrderFilled, Seen, WindowClosed
+from chandler.core.trading.events import Command, OrderFilled, Seen, WindowClosed
 from chandler.core.watermarks import Held, Market
 from chandler.streams.exact.arrived import Arrived
 from chandler.streams.exact.fetched import Next, Offset, OrderKept, Taken, decoded
@@ -274,6 +274,8 @@ class Taker(Generic[S]):
             symbol = Symbol(getattr(taken.event, "symbol", ""))
             funding = isinstance(taken.event, Ticker) and not self._shard.live
             seen = self.market.seen(symbol, turn.at, funding=funding)
+            if isinstance(taken.event, Command):
+                seen = msgspec.structs.replace(seen, taken_ms=time.time_ns() // 1_000_000)
             if self._effects is not None:
                 seen = await self._effects.look(self.states, taken.event, seen, turn.at)
             self._folded(taken.event, seen, turn.at, turn)

@@ -113,18 +113,20 @@ def would_order(
     if desk.kind == "paper":
         return []
     turn = Turn(desk, states, seen, at=_at(event) if at is None else at, seq=0)
+    notional = None
     if isinstance(event, ExitRequested):
         return _of_exit(turn, event)
     if isinstance(event, Command):
         if event.what != "force" or not event.side:
             return []
         names = [event.agent] if event.agent else list(desk.agents)
+        notional = event.notional
         event = forced(turn, event, names)
     return [
         found
         for name in desk.agents
         if not event.agents or name in event.agents
-        if (found := _of_signal(turn, name, event)) is not None
+        if (found := _of_signal(turn, name, event, notional)) is not None
     ]
 
 
@@ -132,7 +134,9 @@ def _at(event: Signal | ExitRequested | Command) -> int:
     return event.due_ms if isinstance(event, ExitRequested) else event.at
 
 
-def _of_signal(turn: Turn, name: str, signal: Signal) -> WouldOrder | None:
+def _of_signal(
+    turn: Turn, name: str, signal: Signal, notional: Decimal | None
+) -> WouldOrder | None:
     if signal.side == "flat":
         return None
     holding = turn.state(name).holdings.get(signal.symbol)
@@ -142,7 +146,7 @@ def _of_signal(turn: Turn, name: str, signal: Signal) -> WouldOrder | None:
     look = look_of(turn, name, signal, forced=signal.source == "person", reversing=opposite)
     if first_fault(BEFORE_PLAN, look) is not None:
         return None
-    look = planned(look)
+    look = planned(look._replace(notional=notional))
     if look.order is None or not look.order.size:
         return None
     return WouldOrder(name, signal.symbol, look.side == "long", look.order.size)
