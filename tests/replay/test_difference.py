@@ -34,13 +34,13 @@ def fill(order: str, at: int, **changes: Any) -> OrderFilled:
     return replace(made, **changes)
 
 
-def balance(at: int, amount: str) -> BalanceChanged:
+def balance(at: int, change: str, after: str = "0") -> BalanceChanged:
     return BalanceChanged(
         account="trend",
         agent="trend",
         kind="fill",
-        change=Decimal(1),
-        balance=Decimal(amount),
+        change=Decimal(change),
+        balance=Decimal(after),
         cause="",
         at=at,
     )
@@ -48,12 +48,27 @@ def balance(at: int, amount: str) -> BalanceChanged:
 
 def test_what_comes_after_the_last_watermark_is_not_compared() -> None:
     recorded: list[Event] = [fill("a", 10), balance(10, "99.5")]
-    computed: list[Event] = [*recorded, fill("b", 1_001), balance(1_001, "90")]
+    computed: list[Event] = [*recorded, fill("b", 1_001), balance(1_001, "-9.5")]
 
     found = compare(recorded, computed, SHARDS, [])
 
     assert found.line == "fills=1 differing=0 explained=0 pnl_difference=0"
     assert found.well
+
+
+def test_two_changes_at_one_time_come_to_the_same_in_either_order() -> None:
+    """They stand in two partitions: which of them was read last was taken for the balance."""
+    start = balance(0, "100", "100")
+    recorded: list[Event] = [fill("a", 10), start, balance(10, "-1", "99"), balance(10, "3", "102")]
+    computed: list[Event] = [
+        fill("a", 10),
+        start,
+        balance(10, "3", "103"),
+        balance(10, "-1", "102"),
+    ]
+
+    assert compare(recorded, computed, SHARDS, []).well
+    assert compare(recorded[::-1], computed, SHARDS, []).well
 
 
 def test_a_fill_that_differs_by_its_last_digit_differs() -> None:

@@ -144,7 +144,10 @@ def _rates(events: Iterable[Event], until: Mapping[str, int]) -> dict[tuple[str,
 def _sorted(
     events: Iterable[Event], until: Mapping[str, int]
 ) -> tuple[dict[Key, OrderFilled], dict[str, Decimal]]:
-    """Fills by their key, and each agent's last balance, as far as its shard's orders are out."""
+    """Fills by their key, and each agent's balance, as far as its shard's orders are out.
+
+    A balance is the sum of its changes: which of two at one time is told last says nothing.
+    """
     fills: dict[Key, OrderFilled] = {}
     balances: dict[str, Decimal] = {}
     for event in events:
@@ -155,7 +158,7 @@ def _sorted(
         if isinstance(event, OrderFilled):
             fills[event.id, event.trade] = event
         else:
-            balances[event.agent] = event.balance
+            balances[event.agent] = plus(balances.get(event.agent, ZERO), event.change)
     return fills, balances
 
 
