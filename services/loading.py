@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from chandler.core.notices.routing import faults
 from chandler.exchanges.simulator.config import SimulatorConfig, SimulatorError
 from chandler.exchanges.simulator.faults import parse_faults
 from chandler.streams.settings import Installation
@@ -32,6 +33,8 @@ def configuration(
     layers = read(installation, plugin_defaults(), environ)
     profile = convert(layers)
     _check_whole(profile, installation)
+    for fault in faults(profile.users):
+        raise ConfigurationError(fault)
     plugins.resolve(profile)  # raises for an engine that can't be
     desks(profile)  # raises for an agent that can't be
     return Configuration(profile, layers)

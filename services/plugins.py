@@ -26,6 +26,7 @@ from chandler.core.granularity import Granularity, by_length, parse_granularity
 from chandler.core.hashing import digest
 from chandler.core.indicators.spec import Indicator
 from chandler.core.market.pump import MINUTE
+from chandler.core.notices.channel import Channel
 from chandler.core.trading.modes import ModeError, TradingMode, check_mode
 from services.layers import ConfigurationError, root
 from services.profile import Profile
@@ -49,6 +50,7 @@ class Plugins(NamedTuple):
     evaluators: dict[str, Evaluator]
     engines: dict[str, Engine]
     modes: dict[str, TradingMode[Any]]
+    channels: dict[str, Channel]
     sources: list[Source]  # those in use
     faults: list[str]
 
@@ -80,7 +82,7 @@ def load(directory: Path | None = None) -> Plugins:
 
 @cache
 def _load(directory: Path) -> Plugins:
-    plugins = Plugins({}, {}, {}, [], [])
+    plugins = Plugins({}, {}, {}, {}, [], [])
     for source in (*_from_entry_points(plugins.faults), *_from_folder(directory)):
         try:
             check_range(source)
@@ -94,7 +96,7 @@ def _load(directory: Path) -> Plugins:
 def load_one(path: Path) -> Plugins:
     """What one file alone brings; PluginError says what is wrong with it."""
     source = Source(path.stem, f"chandler_plugin_{path.stem}", path.resolve())
-    plugins = Plugins({}, {}, {}, [], [])
+    plugins = Plugins({}, {}, {}, {}, [], [])
     try:
         check_range(source)
         module = _module(source)
@@ -108,7 +110,7 @@ def load_one(path: Path) -> Plugins:
 
 def load_module(name: str) -> Plugins:
     """What one importable module brings; PluginError says what is wrong."""
-    plugins = Plugins({}, {}, {}, [], [])
+    plugins = Plugins({}, {}, {}, {}, [], [])
     try:
         module = importlib.import_module(name)
     except (Exception, SystemExit) as error:
@@ -168,9 +170,11 @@ def _add(plugins: Plugins, source: Source, module: ModuleType) -> None:
     evaluators = [value for value in found if isinstance(value, Evaluator)]
     engines = [value for value in found if isinstance(value, Engine)]
     modes = [value for value in found if isinstance(value, TradingMode)]
-    if not evaluators and not engines and not modes:
+    channels = [value for value in found if isinstance(value, Channel)]
+    if not (evaluators or engines or modes or channels):
         raise PluginError(
-            "it has no evaluator and no engine, and no trading mode either, see docs/engines.md"
+            "it has no evaluator and no engine, no trading mode and no channel either, see "
+            "docs/engines.md"
         )
     for one in evaluators:
         if plugins.evaluators.get(one.name, one) is not one:
@@ -182,6 +186,9 @@ def _add(plugins: Plugins, source: Source, module: ModuleType) -> None:
         if plugins.modes.get(mode.name, mode) is not mode:
             raise PluginError(f"another plug-in has a trading mode {mode.name!r} too, rename it")
         _check_mode(mode)
+    for each in channels:
+        if plugins.channels.get(each.name, each) is not each:
+            raise PluginError(f"another plug-in has a channel {each.name!r} too, rename it")
     known = plugins.evaluators | {one.name: one for one in evaluators}
     _check_indicators(known.values())
     for engine in engines:
@@ -189,7 +196,9 @@ def _add(plugins: Plugins, source: Source, module: ModuleType) -> None:
     plugins.evaluators.update(known)
     plugins.engines.update({engine.name: engine for engine in engines})
     plugins.modes.update({mode.name: mode for mode in modes})
-    plugins.sources.append(source)
+    plugins.channels.update({each.name: each for each in channels})
+    if evaluators or engines or modes:  # a channel decides nothing
+        plugins.sources.append(source)
 
 
 def _check_indicators(evaluators: Iterable[Evaluator]) -> None:

@@ -53,7 +53,6 @@ class TelegramConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
 
     stand_in: bool = False  # a server of our own in Telegram's place: needs no token
     api_url: str = ""  # of a Bot API server; empty: Telegram's own
-    webhook_url: str = ""  # a second channel: each notice as JSON, by POST; empty: none
 
 
 class Profile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

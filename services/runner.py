@@ -11,6 +11,7 @@ import os
 import signal
 import sys
 import threading
+import time
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -22,6 +23,7 @@ from chandler.streams.telemetry.health import Health, endpoint
 from chandler.streams.telemetry.infra import Infra, infra
 from chandler.streams.telemetry.logs import set_up
 from chandler.streams.telemetry.metrics import Metrics, standard
+from chandler.streams.telemetry.published import published_logs
 from services.declaration import Context, Service
 from services.exits import (
     FAILED,
@@ -36,6 +38,7 @@ from services.layers import ConfigurationError, root
 from services.loading import configuration, load_service
 from services.plugins import code_hash
 from services.topology import INSTANCES_MAX, Worker, http_port
+from services.watchdog.life import Before, Life
 
 DRAIN_S_MAX = 4.0
 CANCEL_S_MAX = 1.0
@@ -126,6 +129,7 @@ async def run_service(service: Service, context: Context) -> int:
         async with (
             _endpoint(service, context, host, port),
             infra(context.installation, service.name, context.shard) as teller,
+            published_logs(teller),
         ):
             return await _served(service, context, teller)
     except OSError as error:
@@ -154,21 +158,32 @@ def _endpoint(
 
 
 async def _served(service: Service, context: Context, teller: Infra) -> int:
+    life = Life(context.installation, _name(service, context))
+    before = life.begin()
     context.log.info("started", extra={"pid": os.getpid(), "code": context.code[:8]})
     teller.tell("started", f"code {context.code}")
     try:
         await _check_topics(service, context)
-        async with _watched(context, teller):
+        async with _watched(context, teller, life, before):
             await _until_stopped(service, context)
     except Exception as error:
         context.health.ready, context.health.state = False, "failed"
         status = _failed(context.log, error)
-        teller.tell("stopping", f"exit {status}: {type(error).__name__}")
+        how = f"exit {status}: {type(first_cause(error)).__name__}"
+        teller.tell("stopping", how)
+        life.end(f"ended with {how}")
         return status
+    life.end()
     teller.tell("stopping", "asked to" if context.stop.is_set() else "by itself")
     context.health.ready, context.health.state = False, "stopped"
     context.log.info("stopped")
     return 0
+
+
+def _name(service: Service, context: Context) -> str:
+    """Of this worker, among all that may live with the same data directory: executor.2"""
+    name = Worker(service.name, context.instance).name
+    return name if context.shard is None else f"{name}.{context.shard}"
 
 
 async def _until_stopped(service: Service, context: Context) -> None:
@@ -191,14 +206,22 @@ async def _until_stopped(service: Service, context: Context) -> None:
 
 
 @contextlib.asynccontextmanager
-async def _watched(context: Context, teller: Infra) -> AsyncIterator[None]:
+async def _watched(
+    context: Context, teller: Infra, life: Life, before: Before | None
+) -> AsyncIterator[None]:
+    """Beats, and tells when the service is ready first, and after what where nobody else does."""
+    supervised = bool(os.environ.get(SUPERVISED_VARIABLE))
+
     async def watch() -> None:
         was = False
         while True:
+            life.beat()
             if context.health.ready and not was:
                 was = True
                 context.log.info("ready")
                 teller.tell("ready")
+                if before is not None and not supervised:
+                    teller.tell("recovered", before.recovered(time.time_ns() // 1_000_000))
             await asyncio.sleep(WATCH_S)
 
     task = asyncio.create_task(watch(), name="watch")

@@ -1,7 +1,7 @@
 """Every service, in the order a candle meets them, and the ports they answer on."""
 
 import importlib.util
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from chandler.streams.settings import PORT_METRICS, Installation
 from services.profile import Profile
@@ -16,9 +16,17 @@ ORDER = (
     "positions",
     "market",
     "recorder",
+    "telegram_stand_in",
+    "notifier",
 )
+TELEGRAM = frozenset({"telegram_stand_in", "notifier"})  # `up telegram`; the others: `up trading`
+STOPPED_FIRST = frozenset({"executor"})  # nothing may be entered after the stop was asked for
+STOPPED_LAST = frozenset({"simulator"})  # a venue answers those that still ask it
 INSTANCES_MAX = 8  # workers of one service on this machine
 INSTANCE_STRIDE = 16  # between the ports of a service's workers: more than there are services
+
+
+Half = Literal["both", "trading", "telegram"]  # what one `up` runs
 
 
 class Worker(NamedTuple):
@@ -40,7 +48,12 @@ def exists(service: str) -> bool:
     return importlib.util.find_spec(f"services.{service}.service") is not None
 
 
-def services_of(profile: Profile) -> list[str]:
+def half_of(service: str) -> Half:
+    """Whose a service is; one that nobody knows is the trading half's to refuse."""
+    return "telegram" if service in TELEGRAM else "trading"
+
+
+def services_of(profile: Profile, half: Half = "both") -> list[str]:
     """The services that this profile needs, in order."""
     idle = set()
     if profile.simulator is None:
@@ -49,14 +62,22 @@ def services_of(profile: Profile) -> list[str]:
         idle.update(("executor", "positions"))
     if not profile.guarded:
         idle.add("pump_guard")
-    return [name for name in ORDER if exists(name) and name not in idle]
+    if not profile.telegram.stand_in:
+        idle.add("telegram_stand_in")
+        if not profile.users:
+            idle.add("notifier")  # it would have nobody to talk to
+    return [
+        name
+        for name in ORDER
+        if exists(name) and name not in idle and half in ("both", half_of(name))
+    ]
 
 
-def workers_of(profile: Profile, services: list[str] | None = None) -> list[Worker]:
+def workers_of(profile: Profile, half: Half = "both") -> list[Worker]:
     """The processes of `up`, in order."""
     return [
         Worker(service, instance)
-        for service in services or services_of(profile)
+        for service in services_of(profile, half)
         for instance in range(profile.scale.get(service, 1))
     ]
 

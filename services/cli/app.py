@@ -25,9 +25,14 @@ class Command(NamedTuple):
 
 
 COMMANDS: dict[str, Command] = {
-    "up": Command("services.cli.running.up", "up", "Starts everything and shows what happens."),
+    "up": Command("services.cli.running.up", "up", "Starts everything, or a half."),
     "run": Command("services.cli.running.up", "run", "Runs one service (images and pods)."),
+    "preflight": Command(
+        "services.cli.running.preflight", "preflight", "What stands in the way of a start."
+    ),
+    "setup": Command("services.cli.setup.command", "setup", "Asks what is needed, and writes it."),
     "status": Command("services.cli.running.status", "status", "Services, lags, ages."),
+    "restart": Command("services.cli.running.restart", "restart", "Drains and starts one anew."),
     "crashes": Command("services.cli.running.crashes", "crashes", "Ends that nobody asked for."),
     "market": Command("services.cli.running.market", "market", "The market by window, live."),
     "topics": Command("services.cli.records.topics", "topics", "Topics and what is in them."),

@@ -4,10 +4,12 @@ One desk shard for paper money, or several, and one for each live account; paper
 """
 
 import asyncio
+from collections.abc import Mapping
 from functools import partial
 
 from chandler.core.desk.config import Desk
-from chandler.streams.exact import HealthSink, Shard, run_desk
+from chandler.core.desk.state import AgentState, pending
+from chandler.streams.exact import HealthSink, OnRestored, Shard, run_desk
 from chandler.streams.telemetry.parts import Part, Parts
 from chandler.streams.writing.configs import record_configs
 from services.brokers import broker_of
@@ -17,6 +19,7 @@ from services.executor.figures import METRICS, DeskFold, Figures
 from services.executor.venue import Venue
 from services.layers import ConfigurationError
 from services.profile import Profile
+from services.watchdog.recovery import Recovery, telling
 
 
 async def run(context: Context) -> None:
@@ -30,12 +33,24 @@ async def run(context: Context) -> None:
     chosen = _chosen(every, context.shard)
     await record_configs(context.installation, "executor", [desk.text for desk in chosen])
     parts = Parts(context.health)
-    async with asyncio.TaskGroup() as tasks:
+    recovery = Recovery("executor", len(chosen))
+    async with telling(context.installation, recovery), asyncio.TaskGroup() as tasks:
         for desk in chosen:
             names = " ".join(desk.agents) or "no agents"
             context.log.info("shard %d (%s): %s", desk.shard, desk.account or "paper", names)
-            run_one = _paper if desk.kind == "paper" else _live
-            tasks.create_task(run_one(context, desk, parts.one()))
+            restored = recovery.part(str(desk.shard), open_of)
+            if desk.kind == "paper":
+                tasks.create_task(_paper(context, desk, parts.one(), restored))
+            else:
+                tasks.create_task(_live(context, desk, parts.one(), restored))
+
+
+def open_of(states: Mapping[str, AgentState]) -> dict[str, int]:
+    """What the desk has open, by what it is."""
+    return {
+        "position": sum(len(state.holdings) for state in states.values()),
+        "unresolved order": sum(len(pending(state)) for state in states.values()),
+    }
 
 
 def _chosen(every: tuple[Desk, ...], shard: int | None) -> list[Desk]:
@@ -63,7 +78,9 @@ def shard_of(profile: Profile, desk: Desk) -> Shard:
     )
 
 
-async def _paper(context: Context, desk: Desk, health: Part) -> None:
+async def _paper(
+    context: Context, desk: Desk, health: Part, restored: OnRestored[AgentState]
+) -> None:
     await run_desk(
         DeskFold(desk, context.code),
         shard_of(context.profile, desk),
@@ -71,21 +88,33 @@ async def _paper(context: Context, desk: Desk, health: Part) -> None:
         stop=context.stop,
         health=health,
         observer=Figures(desk.shard, context.metrics, context.log),
+        restored=restored,
     )
 
 
-async def _live(context: Context, desk: Desk, health: Part) -> None:
+async def _live(
+    context: Context, desk: Desk, health: Part, restored: OnRestored[AgentState]
+) -> None:
     venue = Venue(
         desk,
         partial(broker_of, context.profile, context.installation, desk.account),
         reconcile_s=context.profile.desk.reconcile_s,
         log=context.log,
     )
-    await live(desk, venue, context, health)
+    await live(desk, venue, context, health, restored)
 
 
-async def live(desk: Desk, venue: Venue, context: Context, health: HealthSink) -> None:
-    """One live shard with its venue. At the stop the venue's last replies are taken in first."""
+async def live(
+    desk: Desk,
+    venue: Venue,
+    context: Context,
+    health: HealthSink,
+    restored: OnRestored[AgentState] | None = None,
+) -> None:
+    """One live shard with its venue.
+
+    From the stop on nothing is decided; the venue's last replies are taken in, then it ends.
+    """
     ended = asyncio.Event()
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(
@@ -97,6 +126,8 @@ async def live(desk: Desk, venue: Venue, context: Context, health: HealthSink) -
                 health=health,
                 observer=Figures(desk.shard, context.metrics, context.log),
                 effects=venue,
+                closing=context.stop,
+                restored=restored,
             )
         )
         await venue.run(context.stop)

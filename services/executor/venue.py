@@ -70,6 +70,8 @@ class Venue:
         self._sends = asyncio.Semaphore(SENDS_MAX)
         self._waiting: asyncio.Queue[OrderRequested] = asyncio.Queue(WAITING_MAX)
         self._sending: set[str] = set()
+        self._under_way: set[asyncio.Task[None]] = set()
+        self._stop: asyncio.Event | None = None  # of `run`
         self._asked: dict[str, float] = {}  # order → monotonic, when it was looked up
         self._leverage: dict[str, int] = {}  # symbol → what the venue has
         self._skew_ms = 0
@@ -154,7 +156,11 @@ class Venue:
     # What runs beside it.
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Opens the account and serves it until `stop`; never ends by the venue's fault."""
+        """Opens the account and serves it until `stop`; never ends by the venue's fault.
+
+        From the stop on no entry is sent, and what has no answer after DRAIN_S_MAX is unknown.
+        """
+        self._stop = stop
         while not stop.is_set():
             try:
                 self._made = self._made or self._make()
@@ -194,10 +200,17 @@ class Venue:
             await stop.wait()
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(DRAIN_S_MAX):
-                    for _ in range(SENDS_MAX):
-                        await self._sends.acquire()
-            for each in loops:
+                    await self._answered()
+            for each in (*loops, *self._under_way):
                 each.cancel()
+
+    async def _answered(self) -> None:
+        """Returns when nothing waits to be sent, or for its answer."""
+        while self._sending:
+            if self._under_way:
+                await asyncio.wait(self._under_way, return_when=asyncio.FIRST_COMPLETED)
+            else:
+                await asyncio.sleep(0)
 
     async def _skew(self) -> None:
         self._skew_ms = await self._broker.skew_ms()
@@ -215,7 +228,9 @@ class Venue:
         while True:
             made = await self._waiting.get()
             await self._sends.acquire()
-            tasks.create_task(self._send(made))
+            sending = tasks.create_task(self._send(made))
+            self._under_way.add(sending)
+            sending.add_done_callback(self._under_way.discard)
 
     async def _send(self, made: OrderRequested) -> None:
         """Sends an intent, once; signed with its own time, never again (DESIGN.md §5.6)."""
@@ -225,6 +240,12 @@ class Venue:
                 self.inbox.put(Unknown(id=made.id, reason=reason, at=self._now_ms()))
                 return
             if made.action != "close" and not await self._leveraged(made):
+                return
+            if made.action != "close" and self._stop is not None and self._stop.is_set():
+                reason = "the executor was asked to end, nothing was sent"
+                self.inbox.put(
+                    Refused(id=made.id, code="stopping", reason=reason, at=self._now_ms())
+                )
                 return
             self.inbox.put(Sent(id=made.id, at=self._now_ms()))
             point("request.before")
@@ -236,6 +257,10 @@ class Venue:
             point("reply.before")
             self.inbox.put(reply)
             point("reply.after")
+        except asyncio.CancelledError:
+            reason = "the executor ended before the venue answered"
+            self.inbox.put(Unknown(id=made.id, reason=reason, at=self._now_ms()))
+            raise
         finally:
             self._sending.discard(made.id)
             self._sends.release()

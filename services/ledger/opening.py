@@ -1,5 +1,7 @@
 """Opens the ledger: engine, pragmas, and its schema brought up to date before anyone writes."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -56,6 +58,19 @@ def open_reader(url: URL) -> Engine:
         f"{shown(url)} has schema {found}, this code knows {NEWEST}: "
         "start the recorder, which brings it up to date, or update this code"
     )
+
+
+@contextmanager
+def snapshot(url: URL) -> Iterator[Connection]:
+    """A connection that can only read: one snapshot for all that is asked in it. LedgerError."""
+    engine = open_reader(url)
+    try:
+        with engine.connect() as connection:
+            yield connection
+    except DBAPIError as error:
+        raise explained(error, url) from None
+    finally:
+        engine.dispose()
 
 
 def open_memory() -> Engine:

@@ -4,11 +4,12 @@ Paper money in the order of things (DESIGN.md §5.10), live accounts by arrival,
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 
 from chandler.core.desk.config import Desk
 from chandler.core.positions.stage import Judge, Watching, stage
+from chandler.core.positions.state import SymbolPositions
 from chandler.core.stage import Output
 from chandler.core.trading.events import ExitsOut
 from chandler.streams.exact import Arrival, StageObserver, Watermarks, run_stage, stage_metrics
@@ -17,6 +18,7 @@ from services.declaration import Context, Service
 from services.desks import desks
 from services.positions.figures import METRICS, Figures
 from services.profile import Profile
+from services.watchdog.recovery import Recovery, telling
 
 INPUTS = ("tickers", "orders")
 MARK_EVERY_MS = 1_000  # wall time between two marks of a position that does not change
@@ -42,7 +44,9 @@ async def run(context: Context) -> None:
         observer=StageObserver("positions", context.metrics, log),
     )
     figures = Figures(context.metrics)
-    async with asyncio.TaskGroup() as tasks:
+    recovery = Recovery("positions", 2 if profile.accounts else 1)
+    name = f"positions-{context.instance}"  # several workers share the symbols
+    async with telling(context.installation, recovery), asyncio.TaskGroup() as tasks:
         paper = paper_watching(profile, shards)
         tasks.create_task(
             run_one(
@@ -51,6 +55,7 @@ async def run(context: Context) -> None:
                 health=parts.one(),
                 intake=Watermarks(INPUTS),
                 beat=partial(exits_out, paper.latency_ms),
+                restored=recovery.part(name, watched),
             )
         )
         if profile.accounts:
@@ -60,8 +65,14 @@ async def run(context: Context) -> None:
                     service=LIVE,
                     health=parts.one(),
                     intake=Arrival(INPUTS),
+                    restored=recovery.part(f"{name}-live", watched),
                 )
             )
+
+
+def watched(states: Mapping[str, SymbolPositions]) -> dict[str, int]:
+    """What is watched, by what it is."""
+    return {"watched position": sum(len(state.open) for state in states.values())}
 
 
 def exits_out(latency_ms: int, partition: int, clock: int) -> Output:
@@ -108,7 +119,14 @@ SERVICE = Service(
     kind="stage",
     doc="open positions, marked at each tick, and their exits",
     reads=INPUTS,
-    writes=("positions", "exits", "state.positions", "state.positions_live", "dead-letters"),
+    writes=(
+        "positions",
+        "exits",
+        "state.positions",
+        "state.positions_live",
+        "notices",
+        "dead-letters",
+    ),
     metrics=(*stage_metrics("positions"), *METRICS),
     run=run,
     scalable=True,

@@ -16,7 +16,7 @@ MESSAGES_MAX = 2_000  # of a chat; the oldest are forgotten
 VERSIONS_MAX = 50  # of a message: its first ones and its newest
 TAPS_MAX = 1_000
 TAP_AGE_S_MAX = 60.0  # a tap that is older can't be answered
-FIRST_UPDATE = 100_000_001
+
 Json = dict[str, Any]
 
 
@@ -87,7 +87,8 @@ class Bot:
         self.commands: dict[tuple[str, str], list[Json]] = {}  # by scope and language
         self.taps: OrderedDict[str, Tap] = OrderedDict()
         self.files = Files()
-        self.updates = Updates(FIRST_UPDATE, again_every)
+        # Greater than before a restart: whoever remembers the last number goes on from there.
+        self.updates = Updates(int(clock.now()), again_every)
         self.listeners: set[Listener] = set()
         self._messages = self._taps = 0
 

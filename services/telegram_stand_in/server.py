@@ -17,6 +17,7 @@ from typing import Self
 import orjson
 from aiohttp import web
 
+from services.telegram import STAND_IN_TOKEN, STAND_IN_USERNAME
 from services.telegram_stand_in.api.asking import Asking
 from services.telegram_stand_in.api.methods import KNOWN, Method, call, methods
 from services.telegram_stand_in.api.parameters import read_parameters
@@ -36,8 +37,7 @@ LOOPBACK = {"127.0.0.1", "localhost", "[::1]"}
 BODY_BYTES_MAX = DOCUMENT_BYTES_MAX + (1 << 20)
 REFUSED_S_MAX = 600.0
 CLOSE_S = 1.0
-# A stand-in's token opens nothing: whoever reaches its port is anybody there.
-TOKEN, USERNAME = "100000001:token-of-the-stand-in-that-opens-nothing", "chandler_bot"
+TOKEN, USERNAME = STAND_IN_TOKEN, STAND_IN_USERNAME
 PAGE = Path(__file__).with_name("page.html")
 PAGE_HEADERS = {
     "Content-Security-Policy": (

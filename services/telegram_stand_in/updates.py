@@ -34,6 +34,11 @@ class Updates:
         self.made = self.forgotten = self.repeated = 0
         self.opened = asyncio.Event()  # set while a poll waits
 
+    @property
+    def next(self) -> int:
+        """The number that the next update gets."""
+        return self._next
+
     def __len__(self) -> int:
         return len(self._pending)
 

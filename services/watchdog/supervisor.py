@@ -10,32 +10,28 @@ the pipe closes and the services go too.
 
 import asyncio
 import contextlib
-import json
 import logging
 import os
 import random
-import re
 import signal
-import sys
 import time
-from collections import deque
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
 
 from chandler.streams.settings import Installation
-from chandler.streams.telemetry.health import Readiness, ask_ready
-from chandler.streams.telemetry.infra import Infra
+from chandler.streams.telemetry.health import ask_ready
+from chandler.streams.telemetry.infra import Infra, Kind
 from services.exits import MISCONFIGURED
 from services.runner import SUPERVISED_VARIABLE
-from services.topology import Worker, http_port
-from services.watchdog.crashes import LINES_MAX, Crash, What, keep, shortened
+from services.topology import STOPPED_FIRST, STOPPED_LAST, Worker, http_port
+from services.watchdog.child import GIVE_UP, Child, ended, send, service_command
+from services.watchdog.crashes import Crash, What, keep, reason, shortened, then
 
 RESTART_S = 3.0
 RESTART_S_MAX = 30.0
 JITTER = 0.25  # of a wait that is not the first: services that fell together don't rise together
-GIVE_UP = 10  # ends within STEADY_S of a start
-GIVE_UP_S = 600.0  # within which they are too many
+GIVE_UP_S = 600.0  # within which GIVE_UP ends, each within STEADY_S of a start, are too many
 HANG_S = 10.0  # without an answer, from one that has answered before
 HANG_START_S = 90.0  # and from one that has not yet
 HANG_ASKED_MIN = 5  # and it was asked so often meanwhile
@@ -43,54 +39,20 @@ STEADY_S = 10.0  # after so long without a crash the back-off begins anew
 POLL_S = 0.2  # until all are ready, then POLL_STEADY_S
 POLL_STEADY_S = 1.0
 STOP_STEP_S = 0.5  # how long the next one's SIGTERM waits for this one's end
-STOP_S_MAX = 7.0  # then kill
+STOP_S_MAX = 7.0  # then kill: a service drains for 4 s, is cancelled for 1, says so for 2
+LAST_S = 1.0  # of it, for those that are asked last
 KILL_S_MAX = 1.0
+SPAWN_S_MAX = 10.0
 LOG_BYTES_MAX = 5_000_000
 LOG_FILES_MAX = 3  # older ones beside the current
 LINE_BYTES_MAX = 256 * 1024
-LAST_WORDS_MAX = 300
-
-
-class Child:
-    """One service process and what is known of it."""
-
-    def __init__(self, worker: Worker, port: int) -> None:
-        self.worker = worker
-        self.port = port
-        self.process: asyncio.subprocess.Process | None = None
-        self.state = "starting"
-        self.readiness: Readiness | None = None  # its last answer
-        self.restarts = 0
-        self.lines: deque[str] = deque(maxlen=LINES_MAX)  # the last of its log
-        self.answered_at: float | None = None  # monotonic; None: not since it was started
-        self.asked_since = 0  # times in vain, since then
-        self.spawned_at = 0.0
-        self.hung = False  # it was killed for not answering
-        self.crashes: deque[float] = deque(maxlen=GIVE_UP)  # soon after a start; monotonic
-        self.crashed_at: float | None = None  # monotonic; None: it works, or never did
-
-    @property
-    def pid(self) -> int | None:
-        alive = self.process is not None and self.process.returncode is None
-        return self.process.pid if alive and self.process is not None else None
-
-    @property
-    def last_line(self) -> str:
-        """The last one that says something."""
-        return next((line for line in reversed(self.lines) if line), "")
-
-    @property
-    def ready(self) -> bool:
-        return self.pid is not None and self.readiness is not None and self.readiness.ready
-
-
-def service_command(worker: Worker) -> list[str]:
-    """What runs a worker."""
-    return [sys.executable, "-P", "-m", "services", "run", worker.service]
-
 
 Line = Callable[[str, str], None]  # worker, line of its log
 Change = Callable[[Child, str], None]  # a child and what became of it: one line
+
+
+class RestartError(Exception):
+    """A service was not started again: one line."""
 
 
 class Supervisor:
@@ -122,7 +84,9 @@ class Supervisor:
         self._stopping = False
         self._keepers: list[asyncio.Task[None]] = []
         self._logs: dict[str, RotatingFileHandler] = {}
-        self.children = [Child(worker, http_port(installation, worker)) for worker in workers]
+        self.children = [
+            Child(worker, http_port(installation, worker), restart_s) for worker in workers
+        ]
 
     @property
     def all_ready(self) -> bool:
@@ -169,31 +133,73 @@ class Supervisor:
             return
         child.hung = True
         self._on_change(child, f"{child.worker.name} has not answered for {silent_s:.0f} s: killed")
-        _signal(child, signal.SIGKILL)
+        send(child, signal.SIGKILL)
 
     def _tell_recovery(self, child: Child) -> None:
         if child.crashed_at is None or not child.ready:
             return
-        took = f"after {time.monotonic() - child.crashed_at:.1f} s"
+        took_s = time.monotonic() - child.crashed_at
         child.crashed_at = None
-        self._on_change(child, f"{child.worker.name} is back {took}")
-        if self._infra is not None:
-            self._infra.tell("recovered", took, child.worker.service)
+        self._on_change(child, f"{child.worker.name} is back after {took_s:.1f} s")
+        self._tell("recovered", f"{took_s:.1f} s after it {child.reason}", child)
+
+    async def restart(self, name: str, who: str) -> list[str]:
+        """Drains and starts a service anew, or one of its workers; what came of each, for people.
+
+        One that waits for its restart, or was given up, is started at once. [] if there is none.
+        RestartError.
+        """
+        chosen = [each for each in self.children if name in (each.worker.service, each.worker.name)]
+        return [await self._restart(child, who) for child in chosen]
+
+    async def _restart(self, child: Child, who: str) -> str:
+        began = time.monotonic()
+        child.spawned.clear()
+        child.crashes.clear()
+        before, how = child.pid, "did not run"
+        if before is None:
+            child.again.set()
+        else:
+            child.restarter = who
+            send(child, signal.SIGTERM)
+            await ended([child], STOP_S_MAX)
+            how = f"drained within {time.monotonic() - began:.1f} s"
+            if child.pid == before:
+                how = f"did not drain within {STOP_S_MAX:g} s and was killed"
+                send(child, signal.SIGKILL)
+        name = child.worker.name
+        try:
+            async with asyncio.timeout(SPAWN_S_MAX):
+                await child.spawned.wait()
+        except TimeoutError:
+            raise RestartError(f"{name} {how} and was not started: look at its log") from None
+        return f"{name} {how} and was started anew, process {child.pid}"
 
     async def stop(self) -> None:
-        """Ends all of them, last one first: asked to drain, then killed."""
+        """Ends all of them: asked to drain, then killed.
+
+        First what could still make an entry; what that asks of a venue is answered by a simulator,
+        which goes last, when the others have ended or had their time. Between them the last one in
+        a candle's order goes first.
+        """
         self._stopping = True
         deadline = time.monotonic() + STOP_S_MAX
-        running = [child for child in reversed(self.children) if child.pid is not None]
-        for child in running:
-            _signal(child, signal.SIGTERM)
-            await _ended([child], STOP_STEP_S)
-        await _ended(running, max(0.0, deadline - time.monotonic()))
+        running = [child for child in self.children if child.pid is not None]
+        for child in self.children:
+            child.again.set()  # whoever waits for a restart sees that there is none
+        last = [child for child in running if child.worker.service in STOPPED_LAST]
+        for child in stop_order(running):
+            if child in last:
+                others = [each for each in running if each not in last]
+                await ended(others, deadline - LAST_S - time.monotonic())
+            send(child, signal.SIGTERM)
+            await ended([child], STOP_STEP_S)
+        await ended(running, deadline - time.monotonic())
         for child in running:
             if child.pid is not None:
                 self._on_change(child, f"{child.worker.name} did not drain in time: killed")
-                _signal(child, signal.SIGKILL)
-        await _ended(running, KILL_S_MAX)
+                send(child, signal.SIGKILL)
+        await ended(running, KILL_S_MAX)
         for keeper in self._keepers:
             keeper.cancel()
         await asyncio.gather(*self._keepers, return_exceptions=True)
@@ -221,30 +227,45 @@ class Supervisor:
         )
 
     async def _keep(self, child: Child) -> None:
-        wait_s = self._restart_s
+        """Starts it again, as often as it ends."""
         while True:
             status = await self._lived(child)
             if self._stopping:
                 child.state = "ended"
                 return
-            now = time.monotonic()
-            lived_s = now - child.spawned_at
-            child.crashed_at = child.crashed_at or now
-            if lived_s > STEADY_S:
-                wait_s = self._restart_s
+            who, child.restarter = child.restarter, ""
+            after = f"asked by {who}"
+            if who:
+                child.state, child.wait_s = "restarting", self._restart_s
+                self._on_change(child, f"{child.worker.name} is restarted, {after}")
             else:
-                child.crashes.append(now)
-            what = self._what(child, status, now)
-            again_s = wait_s if what in ("crashed", "hung") else None
-            self._told(child, what, status, lived_s, again_s)
-            if again_s is None:
+                again_s = self._fell(child, status)
+                after = f"after it {child.reason}"
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(child.again.wait(), again_s)
+            if self._stopping:
                 return
-            await asyncio.sleep(again_s)
-            wait_s = min(wait_s * 2, RESTART_S_MAX) * (1 + random.random() * JITTER)
             child.restarts += 1
             await self._spawn(child)
-            if self._infra is not None:
-                self._infra.tell("restarted", f"restarts: {child.restarts}", child.worker.service)
+            if self._stopping:
+                send(child, signal.SIGKILL)  # it has done nothing yet
+            self._tell("restarted", after, child)
+            child.again.clear()
+            child.spawned.set()
+
+    def _fell(self, child: Child, status: int) -> float | None:
+        """An end that nobody asked for: said and kept. Seconds until the restart; None: never."""
+        now = time.monotonic()
+        lived_s = now - child.spawned_at
+        if lived_s > STEADY_S:
+            child.wait_s = self._restart_s
+        else:
+            child.crashes.append(now)
+        what = self._what(child, status, now)
+        again_s = child.wait_s if what in ("crashed", "hung") else None
+        self._told(child, what, status, lived_s, again_s)
+        child.wait_s = min(child.wait_s * 2, RESTART_S_MAX) * (1 + random.random() * JITTER)
+        return again_s
 
     def _what(self, child: Child, status: int, now: float) -> What:
         if status == MISCONFIGURED:
@@ -259,20 +280,22 @@ class Supervisor:
     ) -> None:
         """Says an end to people, to topic infra, and keeps it."""
         worker = child.worker
-        reason = _reason(status, child.last_line)
+        why = reason(status, child.last_line)
         if what == "hung":
-            reason = f"did not answer and {reason}"
+            why = f"did not answer and {why}"
+        if child.crashed_at is None:
+            child.crashed_at, child.reason = time.monotonic(), why
         child.state = what if again_s is None else "restarting"
-        self._on_change(child, f"{worker.name} {reason}; {_then(what, again_s)}")
-        if self._infra is not None:
-            self._infra.tell("crashed", f"{reason}; {_then(what, again_s)}", worker.service)
+        text = f"{why}; {then(what, again_s, len(child.crashes))}"
+        self._on_change(child, f"{worker.name} {text}")
+        self._tell("crashed", text, child)
         crash = Crash(
             at=time.time_ns() // 1_000_000,
             worker=worker.name,
             service=worker.service,
             what=what,
             status=status,
-            reason=reason,
+            reason=why,
             lived_s=round(lived_s, 1),
             again_s=again_s,
             lines=list(child.lines),
@@ -281,6 +304,12 @@ class Supervisor:
             keep(self._installation, crash)
         except OSError as error:
             self._on_change(child, f"{worker.name}: its end can't be kept: {error.strerror}")
+
+    def _tell(self, kind: Kind, detail: str, child: Child) -> None:
+        """Topic infra knows services; which of several workers it was stands in the detail."""
+        if self._infra is not None:
+            which = f"{child.worker.name} " if child.worker.instance else ""
+            self._infra.tell(kind, f"{which}{detail}", child.worker.service)
 
     async def _lived(self, child: Child) -> int:
         """Copies the child's log until it ends; its exit status."""
@@ -321,50 +350,12 @@ def log_folder(installation: Installation) -> Path:
     return installation.data / "logs"
 
 
-def _then(what: What, again_s: float | None) -> str:
-    if again_s is not None:
-        return f"again in {again_s:g} s"
-    if what == "given_up":
-        return (
-            f"given up after {GIVE_UP} ends soon after a start: see ./chandler crashes, repair "
-            "what it says, and start up anew"
-        )
-    return "it is not restarted"
+def stop_order(children: Sequence[Child]) -> list[Child]:
+    """The order in which they are asked to end."""
 
+    def place(child: Child) -> int:
+        service = child.worker.service
+        return (service not in STOPPED_FIRST) + (service in STOPPED_LAST)
 
-def _reason(status: int, last_line: str) -> str:
-    how = f"was ended by signal {-status}" if status < 0 else f"ended with status {status}"
-    said = _message(last_line)[:LAST_WORDS_MAX]
-    return f"{how} ({said})" if said and status > 0 else how
-
-
-def _message(line: str) -> str:
-    """What a line of a service's log says, without time, level and name."""
-    if line.startswith("{"):
-        with contextlib.suppress(ValueError, AttributeError):
-            return str(json.loads(line).get("message", line))
-    found = re.match(r"\S+ [A-Z]+ +[a-z_]+: (.*)", line)
-    return found[1] if found else line.strip()
-
-
-def _signal(child: Child, number: int) -> None:
-    pid = child.pid
-    if pid is None:
-        return
-    with contextlib.suppress(ProcessLookupError):
-        if number == signal.SIGKILL:
-            os.killpg(pid, number)
-        else:
-            os.kill(pid, number)
-
-
-async def _ended(children: list[Child], wait_s: float) -> None:
-    waits = [
-        asyncio.ensure_future(child.process.wait())
-        for child in children
-        if child.process is not None and child.process.returncode is None
-    ]
-    if waits:
-        _, late = await asyncio.wait(waits, timeout=wait_s)
-        for wait in late:
-            wait.cancel()
+    last_first = list(reversed(children))
+    return sorted(last_first, key=place)

@@ -23,6 +23,22 @@ COMMAND_S_MAX = 120.0
 UP = "./chandler up"
 # Long ones and those that need the network, each with the test that runs it.
 ELSEWHERE = {
+    "./chandler up trading": (
+        "tests/simulation/test_halves.py::"
+        "test_either_half_dies_alone_and_a_stop_while_trading_loses_nothing"
+    ),
+    "./chandler up telegram": (
+        "tests/simulation/test_halves.py::"
+        "test_either_half_dies_alone_and_a_stop_while_trading_loses_nothing"
+    ),
+    "./chandler setup": (
+        "tests/services/setup/test_setup_dialogue.py::"
+        "test_a_person_is_led_through_profile_bot_user_and_keys"
+    ),
+    (
+        "./chandler setup --json --profile paper --symbols 40 --token-file bot.token --user ann "
+        "--telegram-id 123456789"
+    ): "tests/services/setup/test_setup_options.py::test_everything_can_be_given_by_options",
     "./chandler backtest --candles candles.parquet --agents trend --set agents.trend.leverage=2": (
         "tests/services/test_backtest_command.py::"
         "test_a_backtest_of_a_file_prints_figures_and_writes_a_folder"

@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from services.cli.app import COMMANDS, main
-from services.cli.running.state import UpState, only_one, read_state, write_state
+from services.cli.running.state import UpState, only_one, running, write_state
 from services.exits import FAILED, MISCONFIGURED, NO_KAFKA, USAGE
 from services.layers import ConfigurationError, root
 from services.runner import installed
@@ -168,7 +168,7 @@ def test_a_second_up_in_the_same_data_directory_is_refused() -> None:
         with pytest.raises(ConfigurationError, match=rf"\(process {os.getpid()}\)"):
             only_one(installed()).__enter__()
 
-    assert read_state(installed()) is None
+    assert running(installed()) is None
 
 
 def test_the_state_of_an_up_that_was_killed_counts_for_nothing() -> None:
@@ -176,7 +176,7 @@ def test_the_state_of_an_up_that_was_killed_counts_for_nothing() -> None:
     state = UpState(pid=int(done.stdout), profile="demo", started_ms=0, port_base=1, workers=[])
     write_state(installed(), state)
 
-    assert read_state(installed()) is None
+    assert running(installed()) is None
 
 
 def test_run_says_its_usage_without_loading_the_command_line() -> None:

@@ -11,8 +11,8 @@ from chandler.core.trading.events import Answer, Command, OrderRequested, Refusa
 from chandler.streams.reader import follow, read_topics
 from chandler.streams.settings import Installation
 from services.cli.app import main
-from services.cli.desk import standing
 from services.exits import NO_KAFKA, USAGE
+from services.showing import standing
 from tests.core.desk.scene import BTC
 from tests.services.desking import Run, Said, told
 from tests.story import Topics, opened_of

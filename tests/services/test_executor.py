@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from decimal import Decimal
@@ -13,9 +14,12 @@ import pytest
 from chandler.core.desk.config import Desk, resolve
 from chandler.core.desk.live import questions, replies
 from chandler.core.events import Event, Symbol
+from chandler.core.stage import Output
 from chandler.core.trading.agents import AccountConfig, AgentConfig, PumpConfig
-from chandler.core.trading.broker import BrokerError, Reply, Unknown
+from chandler.core.trading.broker import BrokerError, Refused, Reply, Unknown
 from chandler.core.trading.events import (
+    Command,
+    NoticeAsked,
     OrderAccepted,
     OrderExpired,
     OrderFilled,
@@ -30,11 +34,12 @@ from chandler.streams.catalogue import BY_NAME
 from chandler.streams.settings import Installation
 from services.declaration import Context, Health
 from services.executor import venue as venue_module
-from services.executor.service import SERVICE, live
+from services.executor.service import SERVICE, live, open_of
 from services.executor.venue import Venue
 from services.profile import Profile
+from services.watchdog.recovery import Recovery, telling
 from tests.streams.desk.cluster import desk_cluster, instrument, publish_events, signal, ticker
-from tests.streams.exact_cluster import DEADLINE_S, read
+from tests.streams.exact_cluster import DEADLINE_S, START_MS, read
 
 SYMBOL = "AUSDT"
 ACCOUNTS = {"demo": AccountConfig(on_simulator=True)}
@@ -102,8 +107,12 @@ async def cluster(installation: Installation) -> Installation:
 
 
 @asynccontextmanager
-async def executing(cluster: Installation, broker: Moody) -> AsyncIterator[asyncio.Task[None]]:
+async def executing(
+    cluster: Installation, broker: Moody, recovery: Recovery | None = None
+) -> AsyncIterator[asyncio.Task[None]]:
     """The live shard while the block runs."""
+    recovery = recovery or Recovery("executor", 1)
+    restored = recovery.part("1", open_of)
     context = Context(
         installation=cluster,
         profile=Profile(agents=AGENTS, accounts=ACCOUNTS, pump=PumpConfig(enabled=False)),
@@ -114,7 +123,7 @@ async def executing(cluster: Installation, broker: Moody) -> AsyncIterator[async
         code="code",
     )
     venue = Venue(desk(), lambda: broker, reconcile_s=60.0, log=LOG)
-    task = asyncio.create_task(live(desk(), venue, context, context.health))
+    task = asyncio.create_task(live(desk(), venue, context, context.health, restored))
     try:
         async with asyncio.timeout(DEADLINE_S):
             while not context.health.ready:
@@ -241,3 +250,104 @@ async def test_without_a_quote_nothing_is_ordered(cluster):
 
     assert refusal.reason == "impact"
     assert broker.asked == []
+
+
+@pytest.mark.kafka
+async def test_a_start_says_what_it_found_and_its_journal_knows_nothing_of_it(cluster, short):
+    broker = Moody()
+    first, second = Recovery("executor", 1), Recovery("executor", 1)
+    async with executing(cluster, broker, first) as task:
+        await opened(cluster, broker)
+        await wish(cluster)
+        await orders(cluster, OrderAccepted)
+        await tick(cluster, broker, 3_000)
+        await orders(cluster, OrderFilled)
+        broker.mood = "dies"
+        closing = Command(id="c", who="cli", what="close", agent="anna", at=START_MS + 4_000)
+        await publish_events(cluster, [("commands", closing)])
+        async with asyncio.timeout(DEADLINE_S):
+            await broker.hangs.wait()
+        task.cancel()
+    before = await read(cluster, "desk")
+    broker.mood = "silent"
+    async with telling(cluster, second), executing(cluster, broker, second):
+        found = await second.notice
+        async with asyncio.timeout(DEADLINE_S):
+            while found not in await read(cluster, "notices"):
+                await asyncio.sleep(0.05)
+    after = await read(cluster, "desk")
+
+    assert first.notice.result() is None
+    assert isinstance(found, NoticeAsked)
+    assert found.text.startswith("recovered: 1 position, 1 unresolved order, ")
+    assert "recovered" not in str(after[len(before) :])
+
+
+@pytest.mark.kafka
+async def test_what_the_venue_has_not_answered_at_the_stop_is_unknown_and_on_record(
+    cluster, short, monkeypatch
+):
+    """A request that hung kept the drain for longer than a service has: it was cancelled."""
+    monkeypatch.setattr(venue_module, "DRAIN_S_MAX", 0.2)
+    broker = Moody()
+    async with executing(cluster, broker):
+        await opened(cluster, broker)
+        broker.mood = "dies"
+        await wish(cluster)
+        async with asyncio.timeout(DEADLINE_S):
+            await broker.hangs.wait()
+    (made,) = await orders(cluster, OrderRequested)
+    (unknown,) = await orders(cluster, OrderUnknown)
+
+    assert broker.asked == [made.id] == [unknown.id]
+    assert "before the venue answered" in unknown.reason
+
+
+async def test_from_the_stop_on_no_entry_is_sent_and_a_close_still_is(monkeypatch):
+    """Signals of the drain's seconds became entries."""
+    monkeypatch.setattr(venue_module, "DRAIN_S_MAX", 0.5)
+    broker = Moody()
+    broker.mood = "dies"
+    venue = Venue(desk(), lambda: broker, reconcile_s=60.0, log=LOG)
+    stop = asyncio.Event()
+    task = asyncio.create_task(venue.run(stop))
+    venue.committed({}, [Output("orders", SYMBOL, request("first"))])
+    async with asyncio.timeout(DEADLINE_S):
+        await broker.hangs.wait()
+
+    stop.set()
+    broker.mood = "silent"
+    late = [request("entry"), request("exit", action="close")]
+    venue.committed({}, [Output("orders", SYMBOL, each) for each in late])
+    await task
+
+    said = {each.id: each for each in venue.inbox.drain() if hasattr(each, "id")}
+    assert broker.asked == ["first", "exit"]
+    assert isinstance(said["entry"], Refused)
+    assert said["entry"].code == "stopping"
+    assert isinstance(said["first"], Unknown)
+
+
+def request(name: str, action: Any = "open") -> OrderRequested:
+    now_ms = time.time_ns() // 1_000_000
+    return OrderRequested(
+        id=name,
+        shard=1,
+        seq=1,
+        account="demo",
+        agent="anna",
+        symbol=Symbol(SYMBOL),
+        position="p",
+        leg="entry",
+        action=action,
+        side="long",
+        size=Decimal(1),
+        leverage=1,
+        price=Decimal(100),
+        cause="c",
+        source="engine",
+        reason="test",
+        at=1,
+        ready_ms=1,
+        sent_ms=now_ms,
+    )

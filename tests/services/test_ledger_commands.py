@@ -241,7 +241,7 @@ async def test_a_trade_becomes_a_picture(cluster, recorded, tmp_path, monkeypatc
 
 
 def test_sizes_keep_their_digits():
-    from services.cli.ledger.view import money, price
+    from services.showing.figures import money, price
 
     assert money(D("-1234567.005")) == "-1,234,567.00"
     assert price(D("0.000012345678")) == "0.000012345678"

@@ -37,7 +37,7 @@ from tests.core.positions.playing import BTC, START_MS, fill, order, ticker
 from tests.streams.exact_cluster import read
 
 DEADLINE_S = 60.0
-TOPICS = ("tickers", "orders", "positions", "exits", "dead-letters")
+TOPICS = ("tickers", "orders", "positions", "exits", "notices", "dead-letters")
 STATES = ("state.positions", "state.positions_live")
 T = START_MS
 
@@ -221,6 +221,8 @@ async def test_positions_are_there_again_after_a_restart_with_their_stops_and_pe
         await publish(cluster, ticker(T + 400, "50"), *out(T + 400))
         found = await events_when(cluster, "exits", is_out(T + 400))
 
+    notices: list[Any] = list(await read(cluster, "notices"))
+    assert notices[0].text.startswith("recovered: 1 watched position, ")
     assert [(each.kind, each.at) for each in exits_of(found)] == [("trailing", T + 3)]
     told: list[Any] = list(await read(cluster, "positions"))
     assert [type(each).__name__ for each in told] == [

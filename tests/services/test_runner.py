@@ -13,14 +13,17 @@ import msgspec
 import pytest
 from aiokafka.errors import ProducerFenced
 
-from chandler.streams.settings import installation
+from chandler.core.events import InfraEvent, LogLine
+from chandler.streams.settings import Installation
+from chandler.streams.settings import installation as installation_of
 from chandler.streams.telemetry.health import Health, ask, ask_ready
 from chandler.streams.telemetry.metrics import Metrics, standard
 from services import exits, runner
 from services.declaration import Context, Metric, Service
 from services.profile import Profile
 from services.topology import Worker, http_port
-from tests.conftest import free_port_base
+from tests.conftest import Topics, free_port_base
+from tests.streams.exact_cluster import read
 
 DEADLINE_S = 20.0
 FED = "chandler_ingest_fed_total"
@@ -42,7 +45,7 @@ def context(tmp_path: Path) -> Context:
     environ = {"CHANDLER_DATA": str(tmp_path), "CHANDLER_PORT_BASE": str(free_port_base())}
     declared = (*standard("ingest"), *service(_forever).metrics)
     return Context(
-        installation=installation(environ),
+        installation=installation_of(environ),
         profile=Profile(),
         shard=None,
         stop=asyncio.Event(),
@@ -185,6 +188,65 @@ async def test_a_taken_port_is_one_line(context: Context, caplog: pytest.LogCapt
 
     assert status == exits.FAILED
     assert f"port {port_of(context)} can't be used" in caplog.text
+
+
+@pytest.mark.kafka
+async def test_a_service_says_what_it_has_recovered_from_where_nobody_supervises_it(
+    installation: Installation, topics: Topics, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Under compose and Kubernetes: as `up` says it of its services."""
+    await topics(["infra", "logs"])
+    here = msgspec.structs.replace(installation, data=tmp_path)
+
+    async def life(run: Callable[[Context], Awaitable[None]], *, supervised: bool = False) -> None:
+        monkeypatch.setenv(runner.SUPERVISED_VARIABLE, "1" if supervised else "")
+        declared = service(run)
+        context = Context(
+            installation=here,
+            profile=Profile(),
+            shard=2,
+            stop=asyncio.Event(),
+            health=Health(),
+            log=logging.getLogger("chandler.ingest"),
+            code="abc",
+            metrics=Metrics("ingest", (*standard("ingest"), *declared.metrics)),
+        )
+        before = await readies(here)
+        task = asyncio.create_task(runner.run_service(declared, context))
+        async with asyncio.timeout(DEADLINE_S):
+            while run is _forever and await readies(here) == before:
+                await asyncio.sleep(0.05)
+        context.stop.set()
+        await task
+
+    async def fails(context: Context) -> None:
+        raise StrayError("no candle")
+
+    await life(fails)
+    await life(_forever, supervised=True)
+    await life(fails)
+    await life(_forever)
+    await life(_forever)
+
+    found = [each for each in await read(here, "infra") if isinstance(each, InfraEvent)]
+    told = [(each.kind, each.detail) for each in found]
+    recoveries = [detail for kind, detail in told if kind == "recovered"]
+    assert [detail for kind, detail in told if kind == "stopping"] == [
+        "exit 1: StrayError",
+        "asked to",
+        "exit 1: StrayError",
+        "asked to",
+        "asked to",
+    ]
+    assert len(recoveries) == 1
+    assert recoveries[0].endswith(" s after it ended with exit 1: StrayError")
+    lines = [each.text for each in await read(here, "logs") if isinstance(each, LogLine)]
+    assert "StrayError: no candle" in lines
+
+
+async def readies(here: Installation) -> int:
+    """How often it was told that the service is ready."""
+    return sum(isinstance(e, InfraEvent) and e.kind == "ready" for e in await read(here, "infra"))
 
 
 @pytest.mark.parametrize(

@@ -6,81 +6,22 @@ import select
 import signal
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from chandler.streams.settings import Installation, installation
+from chandler.streams.settings import Installation
 from services.layers import root
-from services.topology import Worker, http_port
-from services.watchdog.crashes import crashes
-from services.watchdog.supervisor import GIVE_UP, Child, Supervisor, _reason, log_folder
-from tests.conftest import free_port_base
-
-HERE = Path(__file__).parent
-DEADLINE_S = 30.0
+from services.topology import Worker
+from services.watchdog.child import GIVE_UP, Child
+from services.watchdog.crashes import crashes, reason
+from services.watchdog.supervisor import log_folder, stop_order
+from tests.services.watching import DEADLINE_S, HERE, Watched, place, running, within
 
 
 @pytest.fixture
 def here(tmp_path: Path) -> Installation:
-    environ = {"CHANDLER_DATA": str(tmp_path), "CHANDLER_PORT_BASE": str(free_port_base())}
-    return installation(environ)
-
-
-class Watched:
-    """A supervisor with what it said."""
-
-    def __init__(self, here: Installation, modes: dict[str, str], **options: Any) -> None:
-        self.lines: list[str] = []
-        self.changes: list[str] = []
-        self.changed = asyncio.Event()
-        self.ready = asyncio.Event()
-
-        def command(worker: Worker) -> list[str]:
-            port = str(http_port(here, worker))
-            mode = modes[worker.service]
-            return [sys.executable, "-P", str(HERE / "child.py"), worker.service, port, mode]
-
-        environ = {**os.environ, "PYTHONPATH": str(root())}
-        self.supervisor = Supervisor(
-            here,
-            [Worker(service, 0) for service in modes],
-            environ,
-            lambda worker, line: self.lines.append(line),
-            self._change,
-            command=command,
-            restart_s=0.05,
-            **options,
-        )
-
-    def _change(self, child: Child, text: str) -> None:
-        self.changes.append(text)
-        self.changed.set()
-
-    async def polled(self) -> None:
-        if self.supervisor.all_ready:
-            self.ready.set()
-        else:
-            self.ready.clear()
-
-
-@asynccontextmanager
-async def running(watched: Watched) -> AsyncIterator[Supervisor]:
-    await watched.supervisor.start()
-    watching = asyncio.create_task(watched.supervisor.watch(watched.polled))
-    try:
-        yield watched.supervisor
-    finally:
-        watching.cancel()
-        await watched.supervisor.stop()
-
-
-async def within(wait: Callable[[], Awaitable[object]]) -> None:
-    async with asyncio.timeout(DEADLINE_S):
-        await wait()
+    return place(tmp_path)
 
 
 async def test_services_become_ready_and_drain_when_they_are_asked_to(here: Installation) -> None:
@@ -111,7 +52,7 @@ async def test_a_killed_service_is_started_again(here: Installation) -> None:
 
     assert second not in (None, first)
     assert supervisor.child("ingest").restarts == 1
-    assert watched.changes[0] == "ingest was ended by signal 9; again in 0.05 s"
+    assert watched.changes[0] == "ingest was ended by signal 9 (SIGKILL); again in 0.05 s"
     assert watched.changes[1].startswith("ingest is back after")
 
 
@@ -142,7 +83,10 @@ async def test_a_service_that_hangs_is_killed_and_started_again(here: Installati
         other = supervisor.child("indicators")
 
     assert watched.changes[0].startswith("ingest has not answered for ")
-    assert "ingest did not answer and was ended by signal 9; again in 0.05 s" in watched.changes
+    assert (
+        "ingest did not answer and was ended by signal 9 (SIGKILL); again in 0.05 s"
+        in watched.changes
+    )
     assert other.restarts == 0
     (kept,) = crashes(here)
     assert (kept.worker, kept.what, kept.status) == ("ingest", "hung", -9)
@@ -215,4 +159,92 @@ def test_services_end_when_what_started_them_is_killed(here: Installation, tmp_p
     ],
 )
 def test_what_a_service_said_last_explains_its_end(line: str) -> None:
-    assert _reason(1, line) == "ended with status 1 (no room)"
+    assert reason(1, line) == "ended with status 1 (no room)"
+
+
+async def test_a_restart_that_was_asked_for_is_no_crash(here: Installation) -> None:
+    watched = Watched(here, {"ingest": "well", "indicators": "well"})
+
+    async with running(watched) as supervisor:
+        await within(watched.ready.wait)
+        first, other = (child.pid for child in supervisor.children)
+        [told] = await supervisor.restart("ingest", "telegram:anna")
+        second = supervisor.child("ingest").pid
+        untouched = supervisor.child("indicators").pid
+
+    assert second not in (None, first)
+    assert untouched == other
+    assert told.startswith("ingest drained within ")
+    assert told.endswith(f"and was started anew, process {second}")
+    assert watched.changes == ["ingest is restarted, asked by telegram:anna"]
+    assert "ingest drained" in watched.lines
+    assert crashes(here) == []
+
+
+async def test_a_service_that_was_given_up_is_started_when_it_is_asked_for(
+    here: Installation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("services.watchdog.supervisor.RESTART_S_MAX", 0.05)
+    modes = {"ingest": "broken"}
+    watched = Watched(here, modes, give_up=True)
+
+    async with running(watched) as supervisor:
+        async with asyncio.timeout(DEADLINE_S):
+            while supervisor.child("ingest").state != "given_up":
+                await watched.changed.wait()
+                watched.changed.clear()
+        modes["ingest"] = "well"  # it was repaired
+        [told] = await supervisor.restart("ingest", "cli")
+        await within(watched.ready.wait)
+
+    assert told.startswith("ingest did not run and was started anew")
+
+
+async def test_a_service_that_does_not_drain_for_a_restart_is_killed(
+    here: Installation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    watched = Watched(here, {"ingest": "stubborn"})
+
+    async with running(watched) as supervisor:
+        await within(watched.ready.wait)
+        monkeypatch.setattr("services.watchdog.supervisor.STOP_S_MAX", 0.2)
+        [told] = await supervisor.restart("ingest", "cli")
+
+    assert told.startswith("ingest did not drain within 0.2 s and was killed")
+    assert crashes(here) == []
+
+
+async def test_what_fell_just_before_the_stop_is_not_started_again(
+    here: Installation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An executor that had crashed was started anew during the stop, and traded in it."""
+    monkeypatch.setattr("services.watchdog.supervisor.STOP_S_MAX", 1.0)
+    watched = Watched(here, {"ingest": "well", "indicators": "stubborn"})
+
+    async with running(watched) as supervisor:
+        await within(watched.ready.wait)
+        fallen = supervisor.child("ingest").pid
+        assert fallen is not None
+        os.kill(fallen, signal.SIGKILL)
+        await within(watched.changed.wait)
+
+    assert supervisor.child("ingest").restarts == 0
+    assert supervisor.child("ingest").pid is None
+
+
+def test_the_executor_is_asked_to_end_first_and_the_venue_last() -> None:
+    """It was asked after all that comes behind it, and traded for up to 2.5 s more."""
+    names = ["simulator", "ingest", "signals", "executor", "positions", "recorder", "notifier"]
+    children = [Child(Worker(name, 0), 0, 0.0) for name in names]
+
+    order = [child.worker.service for child in stop_order(children)]
+
+    assert order == [
+        "executor",
+        "notifier",
+        "recorder",
+        "positions",
+        "signals",
+        "ingest",
+        "simulator",
+    ]

@@ -23,7 +23,8 @@ from services.cli.chaos.plan import Strike
 from services.cli.desk.books import agent_states
 from services.profile import Profile
 from services.topology import Worker, workers_of
-from services.watchdog.supervisor import Child, Supervisor, service_command
+from services.watchdog.child import Child, service_command
+from services.watchdog.supervisor import Supervisor
 
 READY_S_MAX = 120.0
 TRADES_S_MAX = 120.0  # until the first order request
@@ -72,7 +73,7 @@ class Drill:
         self._fell = asyncio.Event()
         self.children = Supervisor(
             installation,
-            workers_of(profile),
+            workers_of(profile, "trading"),
             environ,
             lambda worker, line: None,
             self._changed,

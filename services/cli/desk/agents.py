@@ -13,10 +13,10 @@ from rich.text import Text
 from chandler.core.trading.agents import AgentConfig
 from chandler.streams.settings import Installation
 from services.cli.desk.columns import console, money, signed, table
-from services.cli.desk.standing import Row, standing, watched
 from services.cli.records.reading import reading
 from services.loading import configuration
 from services.runner import installed
+from services.showing.standing import Row, standing, watched
 
 
 def agents(

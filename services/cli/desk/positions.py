@@ -11,9 +11,9 @@ from rich.table import Table
 
 from chandler.streams.settings import Installation
 from services.cli.desk.columns import age, console, exact, rough, side, signed, table
-from services.cli.desk.standing import OpenRow, standing, watched
 from services.cli.records.reading import reading
 from services.runner import installed
+from services.showing.standing import OpenRow, standing, watched
 
 
 def positions(

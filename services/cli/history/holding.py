@@ -11,7 +11,8 @@ from chandler.streams.admin import create_topics
 from chandler.streams.settings import Installation
 from chandler.streams.writing import LostError, ReplacedError
 from services import plugins
-from services.cli.running.state import only_one, read_state
+from services.cli.running.state import command_of, only_one
+from services.cli.running.state import running as up_running
 from services.history.publishing import Publisher
 from services.history.writers import heard, running, shards_of
 from services.layers import ConfigurationError
@@ -29,12 +30,12 @@ def held() -> Iterator[tuple[Installation, Profile]]:
     profile = configuration(installation).profile
     with contextlib.ExitStack() as stack:
         try:
-            stack.enter_context(only_one(installation))
+            stack.enter_context(only_one(installation, "trading"))
         except ConfigurationError:
-            state = read_state(installation)
-            who = f" (process {state.pid})" if state else ""
+            state = up_running(installation, "trading")
+            who = f"`{command_of(state.half)}` (process {state.pid})" if state else "`up`"
             raise ConfigurationError(
-                f"`up` or another import runs in {installation.data}{who} and writes these "
+                f"{who} or another import runs in {installation.data} and writes these "
                 f"topics: end it first, or {ELSEWHERE}"
             ) from None
         stack.enter_context(embedded.lease(installation, lambda line: print(line, file=sys.stderr)))

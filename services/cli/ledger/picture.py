@@ -3,7 +3,7 @@
 import asyncio
 import os
 from pathlib import Path
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated, Any
 
 import typer
 
@@ -20,15 +20,6 @@ CANDLES_MAX = 400  # in a picture; then a longer granularity is taken
 BEFORE_MIN, AFTER_MIN = 40, 15  # candles around the trade
 AROUND = 0.3  # of the trade's own candles
 GRANULARITY_DEFAULT = Granularity("5m")
-
-
-class Scene(NamedTuple):
-    """A trade and what is drawn with it."""
-
-    trade: dict[str, Any]
-    fills: list[dict[str, Any]]
-    granularity: Granularity
-    candles: list[CandleSealed]
 
 
 def picture(
@@ -51,7 +42,7 @@ def picture(
     with reading() as installation:
         candles = asyncio.run(_candles(installation, found, wanted))
         os.environ.setdefault("MPLCONFIGDIR", str(installation.data / "matplotlib"))
-    from services.cli.ledger.drawing import draw
+    from services.showing.drawing import Scene, draw
 
     path = out or Path(f"{found['symbol']}-{found['id'][:10]}.png")
     draw(Scene(found, fills, wanted, candles), path)

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from datetime import UTC, datetime
-from decimal import ROUND_HALF_EVEN, Context, Decimal
+from decimal import Decimal
 from typing import Any, NamedTuple
 
 from rich.console import Console
@@ -11,9 +11,8 @@ from rich.text import Text
 
 from chandler.core.trading.money import plus, shown
 from services.cli.desk.columns import console
+from services.showing.figures import lasting, money, price
 
-CENT = Decimal("0.01")
-WIDE = Context(prec=80)
 ID_SHOWN = 10  # characters: enough for a command to find it
 
 
@@ -22,18 +21,6 @@ class _Column(NamedTuple):
     name: str
     show: Callable[[Any], Text | str] = str
     right: bool = False
-
-
-def money(value: Decimal | None) -> str:
-    """Two places, with thousands."""
-    if value is None:
-        return "-"
-    return f"{value.quantize(CENT, rounding=ROUND_HALF_EVEN, context=WIDE):,}"
-
-
-def price(value: Decimal | None) -> str:
-    """Eight significant digits."""
-    return "-" if value is None else shown(Context(prec=8).create_decimal(value))
 
 
 def _pnl(value: Decimal) -> Text:
@@ -46,17 +33,6 @@ def moment(at: int | None) -> str:
     if at is None:
         return "-"
     return datetime.fromtimestamp(at / 1_000, UTC).strftime("%Y-%m-%d %H:%M:%S")
-
-
-def lasting(ms: int | None) -> str:
-    """3h 20m"""
-    if ms is None:
-        return "-"
-    minutes, seconds = divmod(ms // 1_000, 60)
-    hours, minutes = divmod(minutes, 60)
-    if hours:
-        return f"{hours}h {minutes:02}m"
-    return f"{minutes}m {seconds:02}s"
 
 
 def _short(value: str) -> str:

@@ -9,6 +9,7 @@ from chandler.streams.settings import Installation
 from services.cli.config import write_private
 from services.layers import FLAGS_VARIABLE, ConfigurationError, check_keys, merge, nested
 from services.loading import Configuration, configuration
+from services.topology import Half
 
 SIMULATOR_FLAGS = ("speed", "candles", "faults", "seed")
 
@@ -49,8 +50,8 @@ def layer(
     return values
 
 
-def apply(installation: Installation, values: dict[str, Any]) -> Configuration:
-    """The configuration with the flags; leaves them for the services in flags.json."""
+def apply(installation: Installation, values: dict[str, Any], half: Half = "both") -> Configuration:
+    """The configuration with the flags; leaves them for the services in the half's flags.json."""
     os.environ.pop(FLAGS_VARIABLE, None)
     without = configuration(installation)
     if without.profile.simulator is None and "simulator" in values:
@@ -61,7 +62,8 @@ def apply(installation: Installation, values: dict[str, Any]) -> Configuration:
                 f"profile {installation.profile} has no simulator: {', '.join(used)} can't be used"
             )
     check_keys(values, "the flags of up")
-    file = installation.data / "flags.json"
+    name = "flags.json" if half == "both" else f"flags-{half}.json"
+    file = installation.data / name
     if not values:
         file.unlink(missing_ok=True)
         return without

@@ -5,19 +5,22 @@ import contextlib
 import os
 import time
 from collections.abc import AsyncIterator
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 import msgspec
 
 from chandler.streams.settings import PORT_SIMULATOR, Installation
 from chandler.streams.telemetry.health import ask
-from chandler.streams.telemetry.infra import infra
-from services.cli.running.state import UpState, WorkerState, write_state
+from chandler.streams.telemetry.infra import Infra, infra
+from services.cli.running.state import UpState, WorkerState, command_of, write_state
 from services.cli.running.tally import Tally
 from services.exits import MISCONFIGURED
 from services.profile import Profile
-from services.topology import Worker
-from services.watchdog.supervisor import HANG_S, Child, Supervisor
+from services.topology import Half, Worker, services_of
+from services.watchdog.child import Child
+from services.watchdog.life import Before, Life
+from services.watchdog.restarts import Restarts
+from services.watchdog.supervisor import HANG_S, Supervisor
 
 TASKS_END_S_MAX = 2.0
 KAFKA_LOOK_S = 2.0
@@ -27,7 +30,7 @@ START_END_S_MAX = 8.0
 class View(Protocol):
     """Where a session shows what happens: lines, or a screen."""
 
-    def start(self, tally: Tally, supervisor: Supervisor) -> None: ...
+    def start(self, tally: Tally | None, supervisor: Supervisor) -> None: ...
     def stop(self) -> None: ...
     def refresh(self) -> None: ...
     def say(self, text: str, **fields: Any) -> None: ...
@@ -42,15 +45,21 @@ class Session:
         self,
         installation: Installation,
         profile: Profile,
+        half: Half,
         workers: list[Worker],
         view: View,
         began: float,  # monotonic
     ) -> None:
         self._installation = installation
         self._profile = profile
+        self._half = half
         self._workers = workers
         self._view = view
-        self._tally = Tally(began)
+        self._began = began
+        self._tally = None if half == "telegram" else Tally(began)
+        self._life = Life(installation, command_of(half).replace(" ", "-"))
+        self._before: Before | None = None
+        self._teller: Infra | None = None
         self._started_ms = time.time_ns() // 1_000_000
         self._running = False
         self._ready_said = False
@@ -77,6 +86,7 @@ class Session:
     async def _run(self, stop: asyncio.Event) -> int:
         kafka = _kafka(self._installation, self._profile, self._view)
         async with kafka, infra(self._installation, "up") as teller:
+            self._teller, self._before = teller, self._life.begin()
             supervisor = Supervisor(
                 self._installation,
                 self._workers,
@@ -88,22 +98,28 @@ class Session:
                 give_up=True,
             )
             self._running = True
-            await self._watched(supervisor, stop)
+            await self._watched(supervisor, teller, stop)
+            self._life.end()
         self._view.say("ended")
         return MISCONFIGURED if self._misconfigured.is_set() else 0
 
-    async def _watched(self, supervisor: Supervisor, stop: asyncio.Event) -> None:
+    async def _watched(self, supervisor: Supervisor, teller: Infra, stop: asyncio.Event) -> None:
         async def polled() -> None:
             await self._polled(supervisor)
 
-        counting = self._tally.run(self._installation, self._view.signal)
-        tasks: list[asyncio.Task[Any]] = [asyncio.create_task(counting)]
+        restarts = Restarts(self._installation, supervisor, self._half, services_of(self._profile))
+        speaks = None if self._half == "telegram" else teller  # of Kafka: one of the halves
+        repairing = asyncio.create_task(_repair(self._installation, self._view, speaks))
+        tasks: list[asyncio.Task[Any]] = [asyncio.create_task(restarts.run())]
+        if self._tally is not None:
+            counting = self._tally.run(self._installation, self._view.signal)
+            tasks.append(asyncio.create_task(counting))
         try:
             await supervisor.start()
             self._view.start(self._tally, supervisor)
             tasks.append(asyncio.create_task(supervisor.watch(polled)))
             waits = [asyncio.create_task(event.wait()) for event in (stop, self._misconfigured)]
-            await asyncio.wait([*tasks, *waits], return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait([repairing, *tasks, *waits], return_when=asyncio.FIRST_COMPLETED)
             for wait in waits:
                 wait.cancel()
         finally:
@@ -112,38 +128,46 @@ class Session:
             for task in tasks:
                 task.cancel()
             await supervisor.stop()
-            await asyncio.wait(tasks, timeout=TASKS_END_S_MAX)
-        for task in tasks:
+            repairing.cancel()  # what drains needs Kafka
+            await asyncio.wait([repairing, *tasks], timeout=TASKS_END_S_MAX)
+        for task in (repairing, *tasks):
             if task.done() and not task.cancelled():
                 task.result()
 
     async def _polled(self, supervisor: Supervisor) -> None:
-        await self._know_venue_start(supervisor)
+        self._life.beat()
+        if self._tally is not None:
+            await self._know_venue_start(self._tally)
         self._keep_state(supervisor)
-        took_s = time.monotonic() - self._tally.began
         if supervisor.all_ready and not self._ready_said:
             self._ready_said = True
-            count = len(supervisor.children)
-            self._view.say(f"ready after {took_s:.1f} s: all {count} services", seconds=took_s)
-        first_s = self._tally.first_signal_s
+            self._say_ready(len(supervisor.children))
+        first_s = None if self._tally is None else self._tally.first_signal_s
         if first_s is not None and not self._first_said:
             self._first_said = True
             self._view.say(f"first signal {first_s:.1f} s after the start", seconds=first_s)
         self._view.refresh()
 
-    async def _know_venue_start(self, supervisor: Supervisor) -> None:
+    def _say_ready(self, count: int) -> None:
+        took_s = time.monotonic() - self._began
+        self._view.say(f"ready after {took_s:.1f} s: all {count} services", seconds=took_s)
+        if self._before is not None and self._teller is not None:
+            after = self._before.recovered(time.time_ns() // 1_000_000)
+            self._teller.tell("recovered", after)
+
+    async def _know_venue_start(self, tally: Tally) -> None:
         """The venue's time as early as it can be known: older closes are history to this run."""
-        if self._tally.venue_start_ms is not None:
+        if tally.venue_start_ms is not None:
             return
         if self._profile.simulator is None:
-            self._tally.venue_start_ms = self._started_ms
+            tally.venue_start_ms = self._started_ms
             return
         port = self._installation.port(PORT_SIMULATOR)
         got = await ask("127.0.0.1", port, "/api/v2/public/time", 1.0)
         if got is not None and got[0] == 200:
             with contextlib.suppress(msgspec.MsgspecError, KeyError, TypeError, ValueError):
                 answer = msgspec.json.decode(got[1])
-                self._tally.venue_start_ms = int(answer["data"]["serverTime"])
+                tally.venue_start_ms = int(answer["data"]["serverTime"])
 
     def _keep_state(self, supervisor: Supervisor) -> None:
         pids = [child.pid for child in supervisor.children]
@@ -152,6 +176,7 @@ class Session:
         self._pids = pids
         state = UpState(
             pid=os.getpid(),
+            half=self._half,
             profile=self._installation.profile,
             started_ms=self._started_ms,
             port_base=self._installation.port_base,
@@ -177,17 +202,9 @@ def _worker_state(child: Child) -> WorkerState:
 
 @contextlib.asynccontextmanager
 async def _kafka(installation: Installation, profile: Profile, view: View) -> AsyncIterator[None]:
-    """Kafka with its topics while the block runs; repaired if it dies meanwhile."""
+    """Kafka with its topics while the block runs; who comes first starts it and makes them."""
     from chandler.streams.admin import create_topics
-    from chandler.streams.embedded import EmbeddedKafkaError, ensure_running, lease
-
-    async def repair() -> None:
-        while True:
-            await asyncio.sleep(KAFKA_LOOK_S)
-            try:
-                await asyncio.to_thread(ensure_running, installation, view.say, only_if_leased=True)
-            except EmbeddedKafkaError as error:
-                view.say(f"kafka: {error}")
+    from chandler.streams.embedded import lease
 
     held = lease(installation, view.say)
     taking = asyncio.ensure_future(asyncio.to_thread(held.__enter__))
@@ -198,11 +215,37 @@ async def _kafka(installation: Installation, profile: Profile, view: View) -> As
         if taking.exception() is None:
             await asyncio.to_thread(held.__exit__, None, None, None)
         raise
-    repairing = asyncio.create_task(repair())
     try:
         kafka = profile.kafka
         await create_topics(installation, kafka.symbol_partitions, kafka.replication)
         yield
     finally:
-        repairing.cancel()
         await asyncio.to_thread(held.__exit__, None, None, None)
+
+
+async def _repair(installation: Installation, view: View, teller: Infra | None) -> None:
+    """Starts Kafka again if it dies, and says so; `teller` None: another says it."""
+    from chandler.streams.embedded import EmbeddedKafkaError, alive, ensure_running
+
+    lost = False
+
+    def told(kind: Literal["connection_lost", "connection_back"], why: str) -> None:
+        view.say(f"kafka: {why}")
+        if teller is not None:
+            teller.tell(kind, f"broker: {why}", "kafka")
+
+    while True:
+        await asyncio.sleep(KAFKA_LOOK_S)
+        if not lost and installation.embedded and not alive(installation):
+            lost = True
+            told("connection_lost", "its process is gone")
+        try:
+            await asyncio.to_thread(ensure_running, installation, view.say, only_if_leased=True)
+        except EmbeddedKafkaError as error:
+            if not lost:
+                told("connection_lost", str(error))
+            lost = True
+            continue
+        if lost:
+            lost = False
+            told("connection_back", "it answers again")

@@ -10,51 +10,20 @@ from rich.live import Live
 from rich.table import Table
 
 from chandler.streams.settings import Installation
-from chandler.streams.telemetry.health import ask_ready
-from services.cli.running.state import read_state
+from services.cli.running.state import states
 from services.loading import configuration
 from services.runner import installed
-from services.topology import Worker, http_port, workers_of
+from services.showing.readiness import ServiceStatus, gather
+from services.topology import Worker, workers_of
 
 REFRESH_S = 1.0
-ANSWER_S_MAX = 2.0
-
-
-class ServiceStatus(msgspec.Struct, frozen=True, kw_only=True):
-    """One entry of `status --json`."""
-
-    ready: bool
-    state: str
-    pid: int | None
-    lag: int | None
-    age_s: float | None
-
-
-async def gather(installation: Installation, workers: list[Worker]) -> dict[str, ServiceStatus]:
-    """Asks all of them at once."""
-    ports = [http_port(installation, worker) for worker in workers]
-    answers = await asyncio.gather(*(ask_ready("127.0.0.1", port, ANSWER_S_MAX) for port in ports))
-    found = {}
-    for worker, answer in zip(workers, answers, strict=True):
-        if answer is None or answer.service != worker.service:
-            found[worker.name] = ServiceStatus(
-                ready=False, state="not running", pid=None, lag=None, age_s=None
-            )
-            continue
-        found[worker.name] = ServiceStatus(
-            ready=answer.ready,
-            state=answer.state,
-            pid=answer.pid,
-            lag=answer.lag,
-            age_s=answer.age_s,
-        )
-    return found
 
 
 def _workers(installation: Installation) -> list[Worker]:
-    state = read_state(installation)
-    if state is not None:
-        return [Worker(entry.service, entry.instance) for entry in state.workers]
+    """Of every `up` here, one that was killed among them: what it ran does not run."""
+    kept = states(installation)
+    if any(each.runs for each in kept):
+        return [Worker(entry.service, entry.instance) for each in kept for entry in each.workers]
     return workers_of(configuration(installation).profile)
 
 

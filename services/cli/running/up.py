@@ -12,12 +12,16 @@ import typer
 
 from chandler.streams import embedded
 from services.cli.running import flags
+from services.cli.running.preflight import before_start
 from services.cli.running.session import Session
 from services.cli.running.state import only_one
 from services.cli.running.view import Lines, Screen, what_starts
+from services.exits import WELL
+from services.layers import ConfigurationError
 from services.runner import installed
-from services.topology import workers_of
+from services.topology import Half, workers_of
 
+OneHalf = Annotated[Half, typer.Argument(help="the services to run")]
 Speed = Annotated[float | None, typer.Option(help="recorded seconds per second, 1 to 3600")]
 Symbols = Annotated[str, typer.Option(help="how many, or their names with commas")]
 CandleFile = Annotated[Path | None, typer.Option(help="Parquet or CSV for the simulator")]
@@ -27,6 +31,7 @@ Seed = Annotated[int | None, typer.Option(help="of the simulator's random choice
 
 
 def up(
+    half: OneHalf = "both",
     profile: Annotated[str, typer.Option(help="demo, paper, or a .toml")] = "",
     speed: Speed = None,
     symbols: Symbols = "",
@@ -38,7 +43,11 @@ def up(
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="with services' logs")] = False,
     log: Annotated[str, typer.Option(help="text or json")] = "",
 ) -> int:
-    """Starts everything and shows what happens; Ctrl-C ends all of it."""
+    """Starts everything, or a half, and shows what happens; Ctrl-C ends all of it.
+
+    The halves are processes of their own that meet in Kafka only: either may end, or be restarted
+    or updated, without the other.
+    """
     if log not in ("", "text", "json"):
         raise typer.BadParameter(f"--log {log}: expected text or json")
     os.environ["CHANDLER_LOG"] = log or os.environ.get("CHANDLER_LOG", "text")
@@ -53,18 +62,26 @@ def up(
     values = flags.layer(
         speed=speed, symbols=symbols, candles=candles, faults=faults, seed=seed, scale=scale or []
     )
-    with only_one(installation):
-        config = flags.apply(installation, values)
+    with only_one(installation, half):
+        config = flags.apply(installation, values, half)
         plain = quiet or not sys.stdout.isatty() or installation.log_format == "json"
         view = (
             Lines(installation.log_format, services=quiet or verbose)
             if plain
             else Screen(services=verbose)
         )
-        workers = workers_of(config.profile)
+        workers = workers_of(config.profile, half)
+        if not workers:
+            raise ConfigurationError(
+                f"profile {installation.profile} has nobody to talk to: set users.NAME, or "
+                "telegram.stand_in = true"
+            )
+        status = before_start(installation, config.profile, workers)
+        if status != WELL:
+            return status
         view.table(what_starts(installation, config.profile, workers), workers)
         return asyncio.run(
-            _until_asked(Session(installation, config.profile, workers, view, began))
+            _until_asked(Session(installation, config.profile, half, workers, view, began))
         )
 
 

@@ -20,7 +20,8 @@ from chandler.streams.settings import Installation
 from services.cli.running.tally import Tally
 from services.profile import Profile
 from services.topology import Worker, http_port
-from services.watchdog.supervisor import Child, Supervisor
+from services.watchdog.child import Child
+from services.watchdog.supervisor import Supervisor
 
 SIGNALS_SHOWN = 12
 NOTES_SHOWN = 4
@@ -72,7 +73,7 @@ class Lines:
         self._json = log_format == "json"
         self._services = services  # whether the services' own logs are shown
 
-    def start(self, tally: Tally, supervisor: Supervisor) -> None:
+    def start(self, tally: Tally | None, supervisor: Supervisor) -> None:
         pass
 
     def stop(self) -> None:
@@ -112,7 +113,7 @@ class Screen:
         self._tally: Tally | None = None
         self._supervisor: Supervisor | None = None
 
-    def start(self, tally: Tally, supervisor: Supervisor) -> None:
+    def start(self, tally: Tally | None, supervisor: Supervisor) -> None:
         self._tally, self._supervisor = tally, supervisor
         self._live = Live(self._picture(), console=self._console, auto_refresh=False)
         self._live.start()
@@ -146,11 +147,13 @@ class Screen:
 
     def _picture(self) -> Group:
         tally, supervisor = self._tally, self._supervisor
-        assert tally is not None
         assert supervisor is not None
         services = Table("service", "state", "lag", "age", "restarts", box=None, padding=(0, 2))
         for child in supervisor.children:
             services.add_row(*_service_row(child))
+        notes = [Text(note, style="yellow") for note in self._notes]
+        if tally is None:
+            return Group(services, Text(), *notes)
         elapsed = time.monotonic() - tally.began
         first = "-" if tally.first_signal_s is None else f"{tally.first_signal_s:.1f} s"
         counts = Text.assemble(
@@ -162,9 +165,7 @@ class Screen:
             (first, "bold"),
             (f"   up for {elapsed:,.0f} s   Ctrl-C ends it", "dim"),
         )
-        parts: list[Any] = [services, Text(), counts, Text(), _signals(tally)]
-        parts += [Text(note, style="yellow") for note in self._notes]
-        return Group(*parts)
+        return Group(services, Text(), counts, Text(), _signals(tally), *notes)
 
 
 def _service_row(child: Child) -> tuple[Text, ...]:

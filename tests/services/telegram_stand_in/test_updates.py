@@ -9,13 +9,12 @@ from aiogram.filters import Command
 from aiogram.types import InlineKeyboardButton, InlineKeyboardMarkup
 from aiohttp import web
 
-from services.telegram_stand_in.chats import FIRST_UPDATE
 from services.telegram_stand_in.faults import Faults
 from services.telegram_stand_in.people import Person
 from services.telegram_stand_in.refusals import ApiError
 from services.telegram_stand_in.updates import PENDING_MAX
 from services.telegram_stand_in.webhooks import SECRET_HEADER
-from tests.services.telegram_stand_in.conftest import ANN, WAIT_S_MAX, library
+from tests.services.telegram_stand_in.conftest import ANN, START_S, WAIT_S_MAX, library
 
 BEN = Person(user_id=1002, name="Ben", chat_id=-500, title="The desk")
 
@@ -31,7 +30,7 @@ async def test_an_update_comes_again_until_it_is_confirmed(room, bot):
     assert [each.message.text for each in first] == ["one"]
     assert [each.message.text for each in second] == ["one", "two"]
     assert [each.message.text for each in third] == ["two"]
-    assert [each.update_id for each in second] == [FIRST_UPDATE, FIRST_UPDATE + 1]
+    assert [each.update_id for each in second] == [int(START_S), int(START_S) + 1]
 
 
 async def test_a_negative_offset_leaves_the_newest(room, bot):

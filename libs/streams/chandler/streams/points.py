@@ -14,6 +14,9 @@ POINTS = tuple(
     for name in ("begin", "journal", "commit", "request", "reply", "fill")
     for when in ("before", "after")
 )
+# Of the notifier: before a message is handed to its channel, and when the channel has answered and
+# nobody has heard it yet.
+OF_MESSAGES = ("message.before", "message.after")
 
 
 class PointError(ValueError):
@@ -27,10 +30,10 @@ class Points:
         text = environ.get(VARIABLE, "")
         self._signal = signal.SIGSTOP if text.startswith("stop:") else signal.SIGKILL
         self.name, _, nth = text.removeprefix("stop:").partition(":")
-        if self.name and (self.name not in POINTS or not (nth or "1").isdigit()):
+        if self.name and (self.name not in (*POINTS, *OF_MESSAGES) or not (nth or "1").isdigit()):
             raise PointError(
                 f"{VARIABLE} is {text!r}: expected [stop:]NAME[:N] with a name out of "
-                + " ".join(POINTS)
+                + " ".join((*POINTS, *OF_MESSAGES))
             )
         self._left = int(nth or "1")
 

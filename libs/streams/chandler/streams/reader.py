@@ -4,7 +4,7 @@ Never joins a group. Ends by position, not by count: transaction markers take of
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from typing import Any, NamedTuple
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
@@ -200,5 +200,44 @@ async def follow_batches(
             yield [record_of(installation, raw) for records in batches.values() for raw in records]
     except KafkaError as error:
         raise ReadError(f"{names[0]} can't be followed any more: {error!r}") from error
+    finally:
+        await reader.stop()
+
+
+async def follow_lanes(
+    installation: Installation,
+    names: Iterable[str],
+    offsets: Mapping[str, int],
+    since_ms: int,
+    stop: asyncio.Event,
+    begun: Callable[[dict[str, int]], Awaitable[None]] | None = None,
+) -> AsyncGenerator[list[Record], None]:
+    """Batches of `names` from `offsets` on, until `stop`: for whoever keeps its own offsets.
+
+    `offsets`: of the next record, by "topic:partition" of the catalogue's names. A partition that
+    isn't among them is read from the CreateTime `since_ms` on; one whose records are gone, from
+    the first that is left. `begun` is told first where those that weren't among them begin: who
+    keeps that misses nothing of a partition whose first record comes while nobody reads. Empty
+    batches come at least every POLL_MS. ReadError.
+    """
+    found = await partitions(installation, names)
+    places = {f"{name}:{tp.partition}": tp for name, parts in found.items() for tp in parts}
+    reader = await connected(installation)
+    try:
+        reader.assign(list(places.values()))
+        fresh = [tp for lane, tp in places.items() if lane not in offsets]
+        await _seek(reader, fresh, since_ms)
+        begins = await reader.beginning_offsets(list(places.values()))
+        for lane, tp in places.items():
+            if lane in offsets:
+                reader.seek(tp, max(offsets[lane], begins[tp]))
+        if begun is not None and fresh:
+            positions = {lane: tp for lane, tp in places.items() if lane not in offsets}
+            await begun({lane: await reader.position(tp) for lane, tp in positions.items()})
+        while not stop.is_set():
+            batches = await reader.getmany(timeout_ms=POLL_MS, max_records=BATCH_MAX)
+            yield [record_of(installation, raw) for records in batches.values() for raw in records]
+    except KafkaError as error:
+        raise ReadError(f"{', '.join(found)} can't be followed: {error!r}") from error
     finally:
         await reader.stop()

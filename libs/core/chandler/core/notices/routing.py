@@ -8,6 +8,7 @@ import msgspec
 from chandler.core.notices.kinds import KINDS, How, Kind, Notice, default_of
 
 Role = Literal["viewer", "operator", "owner"]
+TELEGRAM = "telegram"
 VIA = "telegram:"  # before the name of who asks from a chat
 
 
@@ -23,10 +24,11 @@ class User(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     """One of [users.NAME]."""
 
     role: Role
-    telegram_id: int
-    agents: list[
-        str
-    ] = []  # a viewer sees these only; an operator these, or all where none is named
+    telegram_id: int = 0  # of the person; 0: nobody on Telegram
+    channel: str = "telegram"  # where the notices go: telegram, webhook, or a plug-in's
+    address: str = ""  # of another channel than Telegram: a webhook's URL
+    # A viewer sees these only; an operator these, or all where none is named.
+    agents: list[str] = []
     notices: dict[Kind, How] = {}  # what differs from what is told anyway
     signals: SignalsWanted = SignalsWanted()
 
@@ -45,7 +47,11 @@ def faults(users: Users) -> list[str]:
     found: dict[int, str] = {}
     said = []
     for name, user in users.items():
-        first = found.setdefault(user.telegram_id, name)
+        if user.channel == TELEGRAM and user.telegram_id <= 0:
+            said.append(f"users.{name}: expected telegram_id, a number above 0 (or a channel)")
+        if user.channel != TELEGRAM and not user.address:
+            said.append(f"users.{name}: channel {user.channel} needs an address: set it")
+        first = found.setdefault(user.telegram_id, name) if user.telegram_id else name
         if first != name:
             said.append(
                 f"users.{name}: telegram_id {user.telegram_id} is {first}'s already: expected one "

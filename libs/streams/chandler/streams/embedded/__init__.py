@@ -5,6 +5,7 @@
 
 from chandler.streams.embedded.broker import Status as Status
 from chandler.streams.embedded.errors import EmbeddedKafkaError as EmbeddedKafkaError
+from chandler.streams.embedded.lifecycle import alive as alive
 from chandler.streams.embedded.lifecycle import ensure_running as ensure_running
 from chandler.streams.embedded.lifecycle import install as install
 from chandler.streams.embedded.lifecycle import keep_running as keep_running

@@ -100,6 +100,11 @@ def status(installation: Installation) -> Status:
     )
 
 
+def alive(installation: Installation) -> bool:
+    """Whether the embedded broker's process is there; cheap, for those who look often."""
+    return broker.current(Layout(installation)) is not None
+
+
 def users(installation: Installation) -> list[int]:
     """Processes that hold a lease and live."""
     return sorted(

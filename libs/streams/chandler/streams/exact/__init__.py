@@ -5,7 +5,7 @@ from chandler.streams.exact.intake import Arrival, EventTime, Watermarks
 from chandler.streams.exact.journal import Decided, Fold
 from chandler.streams.exact.loop import HealthSink, run_stage
 from chandler.streams.exact.observe import StageObserver, stage_metrics
-from chandler.streams.exact.restore import StateError
+from chandler.streams.exact.restore import OnRestored, StateError
 from chandler.streams.exact.taker import DeskObserver, Effects, Inbox, Shard
 
 __all__ = [
@@ -18,6 +18,7 @@ __all__ = [
     "Fold",
     "HealthSink",
     "Inbox",
+    "OnRestored",
     "Shard",
     "StageObserver",
     "StateError",

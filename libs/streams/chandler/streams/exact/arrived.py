@@ -71,7 +71,13 @@ class Arrived:
         self._local.append(Taken("", -1, -1, 0, cast(Event, event), -1, "", b""))
 
     def take(self) -> Next | None:
-        waiting = self._local or self._queue or self._unheeded
+        return self._take(self._local or self._queue or self._unheeded)
+
+    def take_local(self) -> Next | None:
+        """The next input that came by no topic."""
+        return self._take(self._local)
+
+    def _take(self, waiting: deque[Taken]) -> Next | None:
         if not waiting:
             return None
         taken = waiting.popleft()

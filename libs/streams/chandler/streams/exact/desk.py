@@ -30,7 +30,7 @@ from chandler.streams.exact.loop import (
     gravest,
     stop_client,
 )
-from chandler.streams.exact.restore import StateError
+from chandler.streams.exact.restore import OnRestored, StateError
 from chandler.streams.exact.taker import INPUTS, DeskObserver, Effects, Shard, Taker
 from chandler.streams.reader import ReadError
 from chandler.streams.reader import partitions as partitions_of
@@ -61,13 +61,21 @@ async def run_desk(
     health: HealthSink,
     observer: DeskObserver[S],
     effects: Effects[S] | None = None,
+    closing: asyncio.Event | None = None,
+    restored: OnRestored[S] | None = None,
 ) -> None:
     """Runs one shard until `stop` is set. `effects`: the venue of a live shard.
+
+    `closing`: from then on nothing is decided; only what the venue says of orders under way is
+    taken in, until `stop`.
 
     Raises FencedError where another process took the shard over; StateError, NewerSchemaError,
     and what the fold raises: people have to look.
     """
-    await _Desk(fold, shard, installation, stop, health, observer, effects).run()
+    desk = _Desk(fold, shard, installation, stop, health, observer, effects)
+    desk.closing = closing or stop
+    desk.restored = restored
+    await desk.run()
 
 
 class _Desk(Generic[S]):
@@ -94,6 +102,8 @@ class _Desk(Generic[S]):
         self.owner = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
         self.wake = effects.inbox.wake if effects is not None else asyncio.Event()
         self.commits = 0  # since the last restart
+        self.closing = stop
+        self.restored: OnRestored[S] | None = None
 
     async def run(self) -> None:
         restarts = 0
@@ -142,6 +152,9 @@ class _Desk(Generic[S]):
             found = await restored(self.installation, self.shard.number)
             parts = await self._parts()
             taker = Taker(self.fold, self.shard, parts, found, self.observer, self.effects)
+            if self.restored is not None:
+                self.restored(taker.states, found.written_ms)
+                self.restored = None
             await client.start()
             await self._seek(client, taker, parts, found)
             if self.effects is not None:
@@ -277,14 +290,15 @@ class _Desk(Generic[S]):
         self.health.state = "running" if taker.is_ready() else "waiting for tickers"
 
     async def _drive(self, taker: Taker[S], journal: Journal, partitions: int) -> None:
-        """Takes and commits until the stop; what was taken by then is committed."""
+        """Takes and commits until the stop; what was taken by then is committed, and no more."""
         while True:
             self.wake.clear()
-            more = await taker.fill()
+            stopped = self.stop.is_set()
+            more = await taker.fill(closing=stopped or self.closing.is_set())
             if taker.due_in() == 0.0:
                 await self._commit(taker, journal, partitions)
                 continue
-            if self.stop.is_set():
+            if stopped:
                 return
             if more:  # nobody wakes us for what is here already
                 await asyncio.sleep(0)

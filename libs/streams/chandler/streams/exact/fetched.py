@@ -6,9 +6,11 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from chandler.core.events import Event, event_at
+from chandler.core.events import DeadLetter, Event, event_at
 from chandler.core.watermarks import CloseMarks, Merged, ShardMarks
 from chandler.streams.codec import UndecodableError, decode
+
+RAW_BYTES_MAX = 4_096  # of a dead letter
 
 Offset = dict[str, dict[int, int]]  # topic → partition → offset
 
@@ -56,6 +58,19 @@ def decoded(topic: str, record: Any) -> Taken:
         at,
         fault,
         record.value or b"",
+    )
+
+
+def letter(taken: Taken, source: str) -> DeadLetter:
+    """What is said of a record that couldn't be decoded. `source`: a service or stage."""
+    return DeadLetter(
+        source=source,
+        cause="undecodable",
+        detail=taken.fault,
+        topic=taken.topic,
+        partition=taken.partition,
+        offset=taken.offset,
+        raw=taken.raw[:RAW_BYTES_MAX].decode("utf-8", "backslashreplace"),
     )
 
 

@@ -98,12 +98,13 @@ class DeskRestored(msgspec.Struct, frozen=True, kw_only=True):
     offsets: DeskOffsets | None  # None: the shard has never run
     snapshot: MarketSnapshot
     owner: str
+    written_ms: int = 0  # wall time of the newest transaction; 0: the shard has never run
 
 
 async def restored(installation: Installation, shard: int) -> DeskRestored:
     """Reads a shard's state back; StateError if it can't be what a predecessor left."""
     name = topic_name(installation, STATE)
-    newest = (await read_newest(installation, name, [shard]))[shard]
+    newest, written_ms = (await read_newest(installation, name, [shard]))[shard]
     offsets, market, owner = (newest.pop(key, None) for key in (OFFSETS_KEY, MARKET_KEY, OWNER_KEY))
     if offsets is None and newest:
         raise StateError(
@@ -115,6 +116,7 @@ async def restored(installation: Installation, shard: int) -> DeskRestored:
         offsets=msgspec.json.decode(offsets, type=DeskOffsets) if offsets else None,
         snapshot=msgspec.json.decode(market, type=MarketSnapshot) if market else MarketSnapshot(),
         owner=owner.decode() if owner else "",
+        written_ms=written_ms,
     )
 
 

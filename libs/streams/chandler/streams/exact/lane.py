@@ -15,7 +15,7 @@ from chandler.core.events import DeadLetter
 from chandler.core.stage import HoleError, Output, Stage
 from chandler.streams.clients import topic_name
 from chandler.streams.codec import encode
-from chandler.streams.exact.fetched import Taken, decoded
+from chandler.streams.exact.fetched import Taken, decoded, letter
 from chandler.streams.exact.intake import Strategy
 from chandler.streams.exact.restore import OFFSETS_KEY, Offsets, Restored
 from chandler.streams.settings import Installation
@@ -26,7 +26,6 @@ BATCH_MAX = 500  # records in one transaction
 FOLD_S_MAX = 0.5  # folding for one transaction ends after the record that takes it past this
 FOLD_QUICK_S = 0.1  # after longer folding the other lanes wait for the commit too
 BEAT_S = 0.01  # of wall time, at least, between two tellings of a clock that moves
-RAW_BYTES_MAX = 4_096  # of a dead letter
 
 Beat = Callable[[int, int], Output]  # (partition, clock) → what tells it there
 
@@ -181,7 +180,8 @@ class Lane(Generic[S]):
     def _fold(self, taken: Taken, dirty: dict[str, S], outputs: list[tuple[Output, Taken]]) -> None:
         if taken.event is None:
             if taken.offset >= self._silent_until.get(taken.topic, 0):
-                outputs.append((self._letter(taken), taken))
+                told = Output("dead-letters", self._stage.name, letter(taken, self._stage.name))
+                outputs.append((told, taken))
             return
         key = self._stage.key(taken.event)
         before = dirty[key] if key in dirty else self._state(key)
@@ -198,18 +198,6 @@ class Lane(Generic[S]):
                 return self._stage.start(key)
             self._states[key] = msgspec.json.decode(raw, type=self._stage.state_type)
         return self._states[key]
-
-    def _letter(self, taken: Taken) -> Output:
-        letter = DeadLetter(
-            source=self._stage.name,
-            cause="undecodable",
-            detail=taken.fault,
-            topic=taken.topic,
-            partition=taken.partition,
-            offset=taken.offset,
-            raw=taken.raw[:RAW_BYTES_MAX].decode("utf-8", "backslashreplace"),
-        )
-        return Output("dead-letters", self._stage.name, letter)
 
     async def _commit(self, batch: "_Batch[S]") -> None:
         state_topic = topic_name(self._installation, f"state.{self._stage.name}")

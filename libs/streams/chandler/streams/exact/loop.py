@@ -27,7 +27,7 @@ from chandler.streams.clients import (
 )
 from chandler.streams.exact.intake import EventTime, Strategy
 from chandler.streams.exact.lane import Beat, Lane, Observer
-from chandler.streams.exact.restore import StateError, read_states
+from chandler.streams.exact.restore import OnRestored, StateError, read_states, tell_restored
 from chandler.streams.settings import Installation
 
 S = TypeVar("S")
@@ -68,6 +68,7 @@ async def run_stage(
     ahead_max_ms: int = AHEAD_MAX_MS,
     intake: Strategy | None = None,
     beat: Beat | None = None,
+    restored: OnRestored[S] | None = None,
 ) -> None:
     """Runs `stage` until `stop` is set.
 
@@ -84,6 +85,7 @@ async def run_stage(
     assert (reach_ms is None) != (intake is None), "either reach_ms or intake names the inputs"
     strategy = intake or EventTime(dict(reach_ms or {}), ahead_max_ms)
     worker = _Worker(stage, installation, service, strategy, stop, health, observer, beat)
+    worker.restored = restored
     await worker.run()
 
 
@@ -143,6 +145,7 @@ class _Worker(Generic[S]):
         self.health = health
         self.observer = observer
         self.beat = beat
+        self.restored: OnRestored[S] | None = None
         self.assigned: set[int] = set()
         self.aligned: set[int] = set()
         self.changed = asyncio.Event()
@@ -280,6 +283,10 @@ class _Worker(Generic[S]):
         except BaseException:
             await asyncio.gather(*(stop_client(producer) for producer in producers))
             raise
+        if self.restored is not None:
+            usable = [each.for_stage(self.stage.fingerprint) for each in restored.values()]
+            tell_restored(usable, self.stage.state_type, self.restored)
+            self.restored = None
         for partition, producer in zip(partitions, producers, strict=True):
             lane = Lane(
                 self.stage,

@@ -4,7 +4,8 @@ An explicit seek to the beginning and a read up to the end offset: `seek_to_begi
 after `assign` can lose against the automatic reset to the end, and the state then reads as empty.
 """
 
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, NamedTuple, TypeVar
 
 import msgspec
 from aiokafka import TopicPartition
@@ -12,6 +13,12 @@ from aiokafka import TopicPartition
 from chandler.streams.clients import consumer
 from chandler.streams.exact.fetched import OrderKept
 from chandler.streams.settings import Installation
+
+S = TypeVar("S")
+
+# Called once with the states that a start has found, and the wall time (ms) of the newest
+# transaction that left them, 0 where there was none.
+OnRestored = Callable[[Mapping[str, S], int], None]
 
 OFFSETS_KEY = "@offsets"
 POLL_MS = 200
@@ -33,11 +40,19 @@ class Offsets(msgspec.Struct, frozen=True):
     order: OrderKept | None = None  # of an intake by watermarks or by arrival
 
 
+class Newest(NamedTuple):
+    """The newest value of each key of a partition."""
+
+    values: dict[str, bytes]
+    written_ms: int  # wall time (CreateTime) of the newest offsets among them; 0: none
+
+
 class Restored(msgspec.Struct):
     """What one partition of a state topic holds: raw states by key, and the offsets."""
 
     states: dict[str, bytes]
     offsets: Offsets
+    written_ms: int = 0  # wall time of the offsets; 0: none, or of states that count no more
 
     def for_stage(self, fingerprint: str) -> "Restored":
         """Itself; without states and from the first record on, if another stage made them."""
@@ -49,6 +64,17 @@ class Restored(msgspec.Struct):
             topic: max(kept.next.get(topic, 0), kept.silent_until.get(topic, 0)) for topic in topics
         }
         return Restored(states={}, offsets=Offsets(next={}, silent_until=silent))
+
+
+def tell_restored(found: Iterable[Restored], state_type: type[S], told: OnRestored[S]) -> None:
+    """Tells what several partitions hold together."""
+    found = list(found)
+    states = {
+        key: msgspec.json.decode(raw, type=state_type)
+        for each in found
+        for key, raw in each.states.items()
+    }
+    told(states, max((each.written_ms for each in found), default=0))
 
 
 async def read_states(
@@ -64,7 +90,7 @@ async def read_states(
 
 async def read_newest(
     installation: Installation, topic_on_cluster: str, partitions: list[int]
-) -> dict[int, dict[str, bytes]]:
+) -> dict[int, Newest]:
     """The newest value of each key, by partition."""
     assigned = [TopicPartition(topic_on_cluster, partition) for partition in partitions]
     reader = consumer(installation, fetch_max_wait_ms=50)
@@ -83,13 +109,14 @@ async def read_newest(
 
 async def _read_to_end(
     reader: Any, assigned: list[TopicPartition], ends: dict[TopicPartition, int]
-) -> dict[TopicPartition, dict[str, bytes]]:
+) -> dict[TopicPartition, Newest]:
     newest: dict[TopicPartition, dict[str, bytes]] = {tp: {} for tp in assigned}
+    written = dict.fromkeys(assigned, 0)
     empty_polls = 0
     while True:
         behind = [tp for tp in assigned if await reader.position(tp) < ends[tp]]
         if not behind:
-            return newest
+            return {tp: Newest(newest[tp], written[tp]) for tp in assigned}
         batches = await reader.getmany(*behind, timeout_ms=POLL_MS)
         empty_polls = 0 if batches else empty_polls + 1
         if empty_polls > EMPTY_POLLS_MAX:
@@ -104,15 +131,19 @@ async def _read_to_end(
                     newest[tp].pop(key, None)
                 else:
                     newest[tp][key] = record.value
+                if key == OFFSETS_KEY:
+                    written[tp] = record.timestamp
 
 
-def _restored(place: str, newest: dict[str, bytes]) -> Restored:
-    raw = newest.pop(OFFSETS_KEY, None)
+def _restored(place: str, newest: Newest) -> Restored:
+    states = newest.values
+    raw = states.pop(OFFSETS_KEY, None)
     if raw is None:
-        if newest:
+        if states:
             raise StateError(
                 f"{place} holds states without offsets: expected both from one "
                 "transaction, recreate the topic to compute the states anew"
             )
         return Restored(states={}, offsets=Offsets(next={}))
-    return Restored(states=newest, offsets=msgspec.json.decode(raw, type=Offsets))
+    offsets = msgspec.json.decode(raw, type=Offsets)
+    return Restored(states=states, offsets=offsets, written_ms=newest.written_ms)

@@ -17,7 +17,7 @@ from chandler.core.stage import Output
 from chandler.core.trading.events import Command, OrderFilled, Seen, WindowClosed
 from chandler.core.watermarks import Held, Market
 from chandler.streams.exact.arrived import Arrived
-from chandler.streams.exact.fetched import Next, Offset, OrderKept, Taken, decoded
+from chandler.streams.exact.fetched import Next, Offset, OrderKept, decoded, letter
 from chandler.streams.exact.journal import (
     Batch,
     DeskOffsets,
@@ -48,7 +48,6 @@ BEAT_S = 0.01  # of wall time, at least, between two tellings of a clock that mo
 LIVE_BEAT_S = 1.0  # and between two keepings of a live shard's offsets
 SNAPSHOT_S = 5.0  # between two snapshots of the market
 PATIENCE_TIMES_MAX = 4  # of a shard's patience, in all
-RAW_BYTES_MAX = 4_096  # of a dead letter
 
 _encode_state = msgspec.json.Encoder().encode
 
@@ -236,23 +235,30 @@ class Taker(Generic[S]):
         self._begun = self.order.begin()
         return True
 
-    async def fill(self) -> bool:
-        """Takes what may be taken now into the batch; whether there may be more."""
+    async def fill(self, *, closing: bool = False) -> bool:
+        """Takes what may be taken now into the batch; whether there may be more.
+
+        `closing`: only what the venue says of orders that are under way; nobody decides any more.
+        """
         if not self.is_ready():
             return False
         until = time.perf_counter() + FOLD_S_MAX
         more = True
         while self.batch.takes < BATCH_MAX and time.perf_counter() < until:
             self._drain()
-            turn = self.order.take()
+            turn = self._last() if closing else self.order.take()
             more = turn is not None
             if turn is None:
                 break
             await self._take(turn)
             if self._effects is not None and self.batch.asks:
                 return True  # an intent is sent before anything else is decided
-        self._close_windows()
+        if not closing:
+            self._close_windows()
         return more
+
+    def _last(self) -> Next | None:
+        return self.order.take_local() if isinstance(self.order, Arrived) else None
 
     def _drain(self) -> None:
         """Takes the venue's inputs in, once there is an event time to place them at."""
@@ -267,7 +273,7 @@ class Taker(Generic[S]):
         if turn.late:
             self._observer.late(taken.topic)
         if taken.event is None:
-            self.batch.letters.append(_letter(taken))
+            self.batch.letters.append(letter(taken, "executor"))
         elif isinstance(taken.event, Instrument | FundingRate):
             self.market.take(taken.event)
         elif not (isinstance(taken.event, Ticker) and self._is_old(taken.event)):
@@ -382,19 +388,7 @@ class Taker(Generic[S]):
         self._observer.committed(batch.takes, outputs, self.states, seconds)
         self._observer.decided(len(batch.records))
         self._observer.stands(self.order.clock, self.newest)
-        for letter in batch.letters:
-            self._observer.dead_letter(letter)
+        for each in batch.letters:
+            self._observer.dead_letter(each)
         if self._effects is not None:
             self._effects.committed(self.states, outputs)
-
-
-def _letter(taken: Taken) -> DeadLetter:
-    return DeadLetter(
-        source="executor",
-        cause="undecodable",
-        detail=taken.fault,
-        topic=taken.topic,
-        partition=taken.partition,
-        offset=taken.offset,
-        raw=taken.raw[:RAW_BYTES_MAX].decode("utf-8", "backslashreplace"),
-    )

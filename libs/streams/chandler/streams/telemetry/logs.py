@@ -46,6 +46,13 @@ def _extra(record: logging.LogRecord) -> dict[str, object]:
     return {key: value for key, value in vars(record).items() if key not in _KNOWN}
 
 
+def said(record: logging.LogRecord, secrets: tuple[str, ...] = ()) -> str:
+    """What a record says, with its values and without secrets: sealed · symbol=BTCUSDT."""
+    pairs = " ".join(f"{key}={value}" for key, value in _extra(record).items())
+    text = record.getMessage()
+    return without_secrets(f"{text} · {pairs}" if pairs else text, secrets)
+
+
 class TextFormatter(logging.Formatter):
     """2026-01-02T03:04:05.678Z INFO    ingest: 40 symbols · shard=0"""
 
@@ -55,10 +62,7 @@ class TextFormatter(logging.Formatter):
         self._secrets = secrets
 
     def format(self, record: logging.LogRecord) -> str:
-        pairs = " ".join(f"{key}={value}" for key, value in _extra(record).items())
-        line = f"{_at(record)} {record.levelname:<7} {self._service}: {record.getMessage()}"
-        if pairs:
-            line = f"{line} · {pairs}"
+        line = f"{_at(record)} {record.levelname:<7} {self._service}: {said(record)}"
         if record.exc_info:
             line = f"{line}\n{self.formatException(record.exc_info)}"
         return without_secrets(line, self._secrets)

@@ -1,7 +1,25 @@
 """Writing events to topics: all or nothing in transactions, or in passing."""
 
-from chandler.streams.writing.outbox import EVERY, LostError, Outbox, Record, ReplacedError
-from chandler.streams.writing.readback import newest, tail
+from chandler.streams.writing.outbox import (
+    EVERY,
+    Kept,
+    LostError,
+    Outbox,
+    Record,
+    ReplacedError,
+)
+from chandler.streams.writing.readback import kept, newest, tail
 from chandler.streams.writing.sender import Sender
 
-__all__ = ["EVERY", "LostError", "Outbox", "Record", "ReplacedError", "Sender", "newest", "tail"]
+__all__ = [
+    "EVERY",
+    "Kept",
+    "LostError",
+    "Outbox",
+    "Record",
+    "ReplacedError",
+    "Sender",
+    "kept",
+    "newest",
+    "tail",
+]

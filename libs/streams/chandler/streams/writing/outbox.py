@@ -41,11 +41,22 @@ class Record(NamedTuple):
     partition: int | None = None  # None: the key's; EVERY: to each one
 
 
+class Kept(NamedTuple):
+    """A value of a compacted topic without events, on its way."""
+
+    topic: str  # catalogue name
+    key: str
+    value: bytes | None  # None: the key is gone
+    partition: int | None = None
+    headers: tuple[tuple[str, bytes], ...] = ()
+
+
 async def send(
-    producer: AIOKafkaProducer, installation: Installation, record: Record
+    producer: AIOKafkaProducer, installation: Installation, record: Record | Kept
 ) -> list["asyncio.Future[object]"]:
     """Hands a record to the producer: one future for each partition that it goes to."""
-    name, value, key = topic_name(installation, record.topic), encode(record.event), record.key
+    name, key = topic_name(installation, record.topic), record.key
+    value = record.value if isinstance(record, Kept) else encode(record.event)
     partitions: list[int | None] = [record.partition]
     if record.partition == EVERY:
         partitions = sorted(await producer.partitions_for(name))
@@ -80,7 +91,7 @@ class Outbox:
             raise
         self._producer = producer
 
-    async def write(self, records: Sequence[Record]) -> None:
+    async def write(self, records: Sequence[Record | Kept]) -> None:
         """All of them, or none. LostError: not known which; ReplacedError: never again."""
         assert self._producer is not None, "open the outbox first"
         sent: list[asyncio.Future[object]] = []

@@ -33,6 +33,22 @@ async def newest(installation: Installation, topic: str) -> dict[str, Event]:
     return found
 
 
+async def kept(installation: Installation, topic: str) -> dict[str, bytes]:
+    """The same of a topic without events: values as they were written. LostError, ReadError."""
+    found: dict[str, bytes] = {}
+    try:
+        if not (await partitions(installation, [topic])).get(topic):
+            raise ReadError(f"topic {topic} is not on this cluster: run ./chandler up first")
+        async for record in read_topics(installation, [topic]):
+            if record.raw is None:
+                found.pop(record.key, None)
+            else:
+                found[record.key] = record.raw
+    except (KafkaError, OSError, TimeoutError) as error:
+        raise LostError(f"{topic} can't be read back: {error!r}") from error
+    return found
+
+
 async def tail(installation: Installation, topic: str, records: int) -> list[Event]:
     """What can be read of the last so many offsets of each partition. LostError: not now."""
     try:

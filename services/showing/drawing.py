@@ -1,19 +1,19 @@
-"""Draws a trade's candles with matplotlib, without a display."""
+"""Draws candles, and a trade among them, with matplotlib, without a display."""
 
+import io
+from collections.abc import Sequence
 from decimal import Decimal
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, NamedTuple
 
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
 from matplotlib.figure import Figure
 
-from chandler.core.granularity import DAY_MS, INTERVAL_MS
-from services.cli.ledger.view import lasting, money, price
-
-if TYPE_CHECKING:
-    from services.cli.ledger.picture import Scene
+from chandler.core.events import CandleSealed
+from chandler.core.granularity import DAY_MS, INTERVAL_MS, Granularity
+from services.showing.figures import lasting, money, price
 
 INCHES, DPI = (12.0, 6.5), 110
 RISE, FALL, STOP, TARGET, ENTRY, EXIT = (
@@ -26,42 +26,66 @@ RISE, FALL, STOP, TARGET, ENTRY, EXIT = (
 )
 
 
-def draw(scene: "Scene", path: Path) -> None:
+class Scene(NamedTuple):
+    """A trade and what is drawn with it."""
+
+    trade: dict[str, Any]
+    fills: list[dict[str, Any]]
+    granularity: Granularity
+    candles: list[CandleSealed]
+
+
+def draw(scene: Scene, path: Path) -> None:
     """Writes the PNG; the file is whole or not there."""
-    figure = Figure(figsize=INCHES, dpi=DPI, layout="constrained")
-    canvas = FigureCanvasAgg(figure)
-    axes = figure.add_subplot()
-    _candles(axes, scene)
+    canvas, axes = sheet(INCHES)
+    candles(axes, scene.candles, scene.granularity)
     _levels(axes, scene)
     _fills(axes, scene)
     axes.set_title(_title(scene), loc="left", fontsize=11)
     axes.set_ylabel("price")
-    axes.grid(visible=True, color="#e6e6e6", linewidth=0.6)
-    axes.set_axisbelow(True)
-    locator = AutoDateLocator()
-    axes.xaxis.set_major_locator(locator)
-    axes.xaxis.set_major_formatter(ConciseDateFormatter(locator))
     axes.set_xlabel(f"UTC, candles of {scene.granularity}")
     handles, _ = axes.get_legend_handles_labels()
     if handles:
         axes.legend(loc="best", fontsize=8, framealpha=0.85)
     fresh = path.with_name(f".{path.name}.new")
     try:
-        canvas.print_png(str(fresh))
+        fresh.write_bytes(png(canvas))
         fresh.replace(path)
     finally:
         fresh.unlink(missing_ok=True)
 
 
-def _days(ms: int) -> float:
+def sheet(inches: tuple[float, float]) -> tuple[FigureCanvasAgg, Axes]:
+    """An empty picture of that size, with a grid and times of UTC below."""
+    figure = Figure(figsize=inches, dpi=DPI, layout="constrained")
+    canvas = FigureCanvasAgg(figure)
+    axes = figure.add_subplot()
+    axes.grid(visible=True, color="#e6e6e6", linewidth=0.6)
+    axes.set_axisbelow(True)
+    locator = AutoDateLocator()
+    axes.xaxis.set_major_locator(locator)
+    axes.xaxis.set_major_formatter(ConciseDateFormatter(locator))
+    return canvas, axes
+
+
+def png(canvas: FigureCanvasAgg) -> bytes:
+    """The picture as a file's bytes."""
+    output = io.BytesIO()
+    canvas.print_png(output)
+    return output.getvalue()
+
+
+def days(ms: int) -> float:
+    """A time where the axis of times has it."""
     return ms / DAY_MS
 
 
-def _candles(axes: Axes, scene: "Scene") -> None:
-    width = INTERVAL_MS[scene.granularity] / DAY_MS
+def candles(axes: Axes, drawn: Sequence[CandleSealed], granularity: Granularity) -> None:
+    """Draws candles, rising ones in green."""
+    width = INTERVAL_MS[granularity] / DAY_MS
     for rising, colour in ((True, RISE), (False, FALL)):
-        found = [each for each in scene.candles if (each.close >= each.open) == rising]
-        middle = [_days(each.open_ms) + width / 2 for each in found]
+        found = [each for each in drawn if (each.close >= each.open) == rising]
+        middle = [days(each.open_ms) + width / 2 for each in found]
         lows = [each.low for each in found]
         axes.vlines(middle, lows, [each.high for each in found], color=colour, linewidth=0.8)
         bottoms = [min(each.open, each.close) for each in found]
@@ -71,12 +95,12 @@ def _candles(axes: Axes, scene: "Scene") -> None:
         )
 
 
-def _levels(axes: Axes, scene: "Scene") -> None:
+def _levels(axes: Axes, scene: Scene) -> None:
     """Stop and targets over the trade's time."""
     trade = scene.trade
-    begin = _days(trade["opened_ms"])
+    begin = days(trade["opened_ms"])
     last = scene.candles[-1].close_ms
-    end = _days(trade["closed_ms"] or max(last, trade["changed_ms"]))
+    end = days(trade["closed_ms"] or max(last, trade["changed_ms"]))
     if trade["stop"] is not None:
         axes.hlines(
             float(trade["stop"]), begin, end, color=STOP, linestyle="--", linewidth=1.1,
@@ -89,7 +113,7 @@ def _levels(axes: Axes, scene: "Scene") -> None:
         )  # fmt: skip
 
 
-def _fills(axes: Axes, scene: "Scene") -> None:
+def _fills(axes: Axes, scene: Scene) -> None:
     for action, colour, name in (
         ("open", ENTRY, "entry"),
         ("add", ENTRY, "add"),
@@ -100,7 +124,7 @@ def _fills(axes: Axes, scene: "Scene") -> None:
             continue
         buys = (scene.trade["side"] == "long") == (action != "close")
         axes.scatter(
-            [_days(each["at"]) for each in found],
+            [days(each["at"]) for each in found],
             [float(each["price"]) for each in found],
             s=90, marker="^" if buys else "v", color=colour, edgecolors="white", linewidths=0.8,
             zorder=5, label=f"{name} {_average(found)}",
@@ -113,7 +137,7 @@ def _average(fills: list[dict[str, Any]]) -> str:
     return price(cost / size)
 
 
-def _title(scene: "Scene") -> str:
+def _title(scene: Scene) -> str:
     trade = scene.trade
     pnl: Decimal = trade["pnl"]
     share = pnl / trade["entry_notional"] * 100 if trade["entry_notional"] else Decimal(0)

@@ -124,6 +124,10 @@ class Standing:
         order = msgspec.json.decode(raw, type=DeskOffsets).order
         return max(order.clock, order.merged.clock, 0)
 
+    def newest_ms(self) -> int:
+        """Event time that the furthest shard has come to; 0: unknown."""
+        return max(map(self.clock, self._states), default=0)
+
     def unmarked(self) -> bool:
         """Whether something is open without a mark that is known."""
         return any(

@@ -35,7 +35,7 @@ from chandler.replay.audit import lineage
 from chandler.replay.audit.lineage import Link
 from chandler.streams.lookup import Lookup
 from chandler.streams.reader import Record
-from services.cli.desk.places import OrderError, Place, Places
+from services.showing.places import OrderError, Place, Places
 
 E = TypeVar("E", bound=Event)
 DAYS_KEPT = "its topic keeps 7 days"

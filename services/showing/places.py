@@ -1,6 +1,7 @@
 """Where an order's events stand in the topics: from the ledger, or from topic `orders` itself."""
 
 from collections import defaultdict
+from collections.abc import Collection
 from typing import Any, NamedTuple, Protocol
 
 from sqlalchemy import Connection, select
@@ -61,21 +62,28 @@ def one_of(found: list[str], text: str) -> str:
 
 
 class LedgerPlaces:
-    """As the ledger has them; what it does not know yet it does not say."""
+    """As the ledger has them; what it does not know yet it does not say.
 
-    def __init__(self, connection: Connection) -> None:
+    `agents`: whose orders may be named; empty: all.
+    """
+
+    def __init__(self, connection: Connection, agents: Collection[str] = ()) -> None:
         self._connection = connection
+        self._agents = agents
 
     def named(self, text: str) -> list[str]:
-        statements: list[Any] = [
-            select(orders.c.id).where(orders.c.id == text),
-            select(fills.c.order_id).where(fills.c.trade == text, fills.c.order_id.is_not(None)),
-            select(trips.c.entry_order).where(trips.c.id == text),
+        ways: list[tuple[Any, Any, tuple[Any, ...]]] = [
+            (orders, orders.c.id, (orders.c.id == text,)),
+            (fills, fills.c.order_id, (fills.c.trade == text, fills.c.order_id.is_not(None))),
+            (trips, trips.c.entry_order, (trips.c.id == text,)),
         ]
         if len(text) >= LENGTH_MIN:
-            statements.append(select(orders.c.id).where(*self._begins(orders.c.id, text)))
-            statements.append(select(trips.c.entry_order).where(*self._begins(trips.c.id, text)))
-        for statement in statements:
+            ways.append((orders, orders.c.id, self._begins(orders.c.id, text)))
+            ways.append((trips, trips.c.entry_order, self._begins(trips.c.id, text)))
+        for table, column, where in ways:
+            statement = select(column).where(*where)
+            if self._agents:
+                statement = statement.where(table.c.agent.in_(self._agents))
             found = self._connection.execute(statement.distinct().limit(CANDIDATES_MAX))
             names = [row[0] for row in found if row[0]]
             if names:
@@ -130,7 +138,8 @@ class LedgerPlaces:
 class ReadPlaces:
     """From topic `orders`, read once from end to end; for when there is no ledger."""
 
-    def __init__(self) -> None:
+    def __init__(self, agents: Collection[str] = ()) -> None:
+        self._agents = agents
         self._exact: set[str] = set()
         self._by_trade: set[str] = set()
         self._events: defaultdict[str, list[Place]] = defaultdict(list)
@@ -138,17 +147,25 @@ class ReadPlaces:
         self._like: dict[str, None] = {}
 
     @classmethod
-    async def read(cls, installation: Installation, text: str) -> "ReadPlaces":
-        """Keeps the places of what `text` may mean, and of what opened positions."""
-        made = cls()
+    async def read(
+        cls, installation: Installation, text: str, agents: Collection[str] = ()
+    ) -> "ReadPlaces":
+        """Keeps the places of what `text` may mean, and of what opened positions.
+
+        `agents`: whose orders may be named; empty: all.
+        """
+        made = cls(agents)
         async for record in read_topics(installation, ["orders"]):
-            if isinstance(record.event, OrderEvent):
+            if isinstance(record.event, OrderEvent) and made._may(record.event.agent):
                 place = Place("orders", record.partition, record.offset)
                 made._take(record.event, place, text)
         if len(made._by_trade) == 1 and text not in made._events:
             # What came before the fill was not known to be of the order.
-            return await cls.read(installation, made._by_trade.pop())
+            return await cls.read(installation, made._by_trade.pop(), agents)
         return made
+
+    def _may(self, agent: str) -> bool:
+        return not self._agents or agent in self._agents
 
     def _take(self, event: OrderEvent, place: Place, text: str) -> None:
         opens = isinstance(event, OrderRequested) and event.action == "open"

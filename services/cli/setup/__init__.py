@@ -1,0 +1,1 @@
+"""`setup`: asks what an installation needs, checks it, writes it."""

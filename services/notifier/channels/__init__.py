@@ -1,0 +1,1 @@
+"""Where messages go, and where people write: Telegram, a webhook, plug-ins."""

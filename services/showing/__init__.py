@@ -1,0 +1,1 @@
+"""What people are shown of the system, for whoever shows it: the command line, the notifier."""
