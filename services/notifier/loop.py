@@ -190,6 +190,8 @@ class Loop:
             deadline = time.monotonic() + DRAIN_S_MAX
             while self._sending and time.monotonic() < deadline:
                 await self._turn(deadline - time.monotonic())
+            while not self._items.empty():  # the last outcomes among them
+                self._take(self._items.get_nowait())
             await self._keep()
         finally:
             telling.cancel()

@@ -54,21 +54,22 @@ async def test_everything_can_be_given_by_options(
 ) -> None:
     said = await place.setup(
         "--profile", "demo", "--symbols", "btcusdt, ETHUSDT", "--engines", "scalper",
-        "--balance", "2500.5", "--telegram", "bot", "--token-file", str(token_file), *ANN_OWNS,
+        "--balance", "2500.5", "--telegram", "bot", "--token-file", str(token_file),
+        "--user", "you", "--telegram-id", str(ANN.user_id), "--role", "owner",
     )  # fmt: skip
     found = own(place)
 
     assert said.status == WELL, said.err
     assert said.report["bot"] == "wheel_bot"
     assert said.report["message"] == "sent"
-    assert [each for each in texts(stand_in) if "you are ann, owner" in each]
+    assert [each for each in texts(stand_in) if "you are you, owner" in each]
     assert found.ingest.symbols == ["BTCUSDT", "ETHUSDT"]
     assert [name for name, each in found.engines.items() if each.enabled] == ["scalper"]
     assert {str(each.balance) for each in found.agents.values() if each.enabled} == {
         "2500.5",
         "10000",
     }, "the venue's agent has what its account has"
-    assert (found.users["ann"].telegram_id, found.users["ann"].role) == (ANN.user_id, "owner")
+    assert (found.users["you"].telegram_id, found.users["you"].role) == (ANN.user_id, "owner")
     assert token_of(installation({"CHANDLER_DATA": str(place.data)}), found, {}) == TOKEN
 
 
@@ -325,7 +326,10 @@ async def test_the_stand_in_needs_neither_token_nor_user(place: Place) -> None:
         (["--telegram", "bot", "--user", "ann", "--telegram-id", "@ann"], "person's number"),
         (["--telegram", "bot", "--user", "Ann B"], "expected up to 32"),
         (["--telegram", "bot", *ANN_OWNS, "--role", "king"], "viewer, operator, owner"),
-        (["--telegram", "none", *ANN_OWNS], "neither a user nor a token"),
+        (
+            ["--profile", "paper", "--telegram", "none", *ANN_OWNS],
+            "neither a user nor a token",
+        ),
         (["--telegram", "stand-in", "--profile", "paper"], "expected one of bot, none"),
         (["--profile", "paper", "--balance", "5"], "no enabled agent"),
         (["--keys-file", "main"], "ACCOUNT=FILE"),
