@@ -53,6 +53,7 @@ TOPICS = sorted(
         for service in (EXECUTOR, POSITIONS, NOTIFIER)
         for each in (*service.reads, *service.writes)
     }
+    | {"candles.1H"}
 )
 
 

@@ -7,12 +7,13 @@ from decimal import Decimal
 import pytest
 
 from chandler.core.notices.routing import Role
-from chandler.core.trading.events import OrderFilled, OrderRequested
+from chandler.core.trading.events import OrderRequested
 from chandler.core.trading.limits import LIMITS
 from chandler.streams.settings import Installation
 from services.notifier.talking.commands import COMMANDS, commands_for
 from services.telegram_stand_in.people import Person
 from tests.conftest import Topics as Create
+from tests.services.notifier.answering.scene import logged
 from tests.services.notifier.house import BTC, ETH, OLGA, OTTO, VERA, House, house, text_of
 
 pytestmark = pytest.mark.kafka
@@ -37,7 +38,7 @@ ASKED: dict[str, tuple[str, ...]] = {
     "/notices exit off": ("Switched: exit off",),
     "/cancel": ("Nothing waits",),
     "/crashes": ("crash",),
-    "/logs executor 5": ("executor",),
+    "/logs executor 5": ("took 7 records",),
 }
 AT_ONCE: dict[str, dict[str, object]] = {
     "/go anna": {"what": "trading", "agent": "anna", "on": True},
@@ -83,6 +84,8 @@ def test_every_command_is_asked_here() -> None:
 async def test_every_command_has_its_answer_and_its_event(home: House) -> None:
     async with home.trading(), home.notifying():
         await home.shown()
+        await home.topics.put("logs", logged("executor", "took 7 records"), "executor")
+        await home.shown("/logs executor 5", "took 7 records")
         for line, words in ASKED.items():
             await home.asks(line, *words)
         for line, fields in AT_ONCE.items():
@@ -131,34 +134,6 @@ async def test_switches_pauses_and_limits_are_in_the_desks_state(home: House) ->
         await home.state_when("anna", lambda state: not state.limits)
     assert await home.events("orders", OrderRequested) == []
     assert "positions_max" in LIMITS
-
-
-async def test_a_forced_buy_of_an_amount_is_told_to_its_end_with_the_pnl(home: House) -> None:
-    async with home.trading(), home.notifying():
-        await home.shown()
-        await home.confirms("/buy btc 250 anna", "Asked for: Buy (open long) BTCUSDT for 250 USDT")
-        await home.told("done: anna enters")
-        entry = await home.told("anna: entry long BTCUSDT at")
-        assert "from person" in text_of(entry)
-        await home.told("anna: entry long BTCUSDT", to=VERA)
-        await home.told("anna: entry long BTCUSDT", to=OTTO)
-        await home.state_when("anna", lambda state: BTC in state.holdings)
-        await home.asks("/positions", "BTCUSDT long, anna")
-
-        home.price = "110"
-        await home.shown("/positions", "mark 110")  # a command has the time that is known here
-        await home.confirms("/close BTCUSDT anna", "Asked for: Close BTCUSDT")
-        await home.told("done: closing anna BTCUSDT")
-        told = await home.told("anna: exit long BTCUSDT")
-        state = await home.state_when("anna", lambda state: not state.holdings)
-
-    bought, sold = await home.events("orders", OrderFilled)
-    assert Decimal(200) < bought.price * bought.size <= Decimal(250)
-    assert bought.size == sold.size
-    pnl = (sold.price - bought.price) * bought.size - bought.fee - sold.fee
-    assert state.balance == state.start + pnl
-    assert f"+{pnl.quantize(Decimal('0.01'))}" in text_of(told)
-    assert "closed by a person" in text_of(told)
 
 
 async def test_close_all_closes_what_every_agent_holds(home: House) -> None:

@@ -4,6 +4,7 @@ import asyncio
 import fcntl
 import os
 import pty
+import signal
 import sys
 import termios
 
@@ -26,6 +27,12 @@ account = "main"
 """
 
 
+def _as_at_a_terminal() -> None:
+    """A terminal of its own, whose Ctrl-C counts: who runs in the background ignores it."""
+    fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 class Dialogue:
     """The command at a pseudo-terminal: `until` reads to a text, `type` is a line of the person."""
 
@@ -43,7 +50,7 @@ class Dialogue:
             sys.executable, "-P", "-m", "services", "setup", *words,
             env={**os.environ, "PYTHONPATH": str(root()), "TERM": "dumb"},
             stdin=slave, stdout=slave, stderr=slave, start_new_session=True,
-            preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
+            preexec_fn=_as_at_a_terminal,
         )  # fmt: skip
         os.close(slave)
         asyncio.get_running_loop().add_reader(self._master, self._read)

@@ -1,1 +1,0 @@
-"""`chaos --telegram`: the notifier is killed while Telegram fails; what people got is counted."""
