@@ -23,14 +23,6 @@ COMMAND_S_MAX = 120.0
 UP = "./chandler up"
 # Long ones and those that need the network, each with the test that runs it.
 ELSEWHERE = {
-    "./chandler up trading": (
-        "tests/simulation/test_halves.py::"
-        "test_either_half_dies_alone_and_a_stop_while_trading_loses_nothing"
-    ),
-    "./chandler up telegram": (
-        "tests/simulation/test_halves.py::"
-        "test_either_half_dies_alone_and_a_stop_while_trading_loses_nothing"
-    ),
     "./chandler setup": (
         "tests/services/setup/test_setup_dialogue.py::"
         "test_a_person_is_led_through_profile_bot_user_and_keys"
