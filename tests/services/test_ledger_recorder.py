@@ -173,6 +173,8 @@ async def test_killed_at_any_instant_each_event_is_there_once(cluster, database)
     url = database.render_as_string(hide_password=False)
     await publish(cluster, day(40))
     for number in range(3):
+        # The one before may have taken everything there was.
+        await publish(cluster, life(2_000 + number))
         child = await asyncio.create_subprocess_exec(
             sys.executable, "-c", program, url, env=environ, stdout=asyncio.subprocess.PIPE
         )
@@ -188,8 +190,8 @@ async def test_killed_at_any_instant_each_event_is_there_once(cluster, database)
     compared = await again.compare(cluster, database, nothing)
     engine = open_reader(database)
     assert compared.differing == []
-    assert compared.events == len(day(40)) + 9 * len(life(0))
-    assert len(rows(engine, tables.fills)) == 2 * (40 + 9)
+    assert compared.events == len(day(40)) + 12 * len(life(0))
+    assert len(rows(engine, tables.fills)) == 2 * (40 + 12)
     engine.dispose()
 
 
