@@ -2,6 +2,8 @@
 
 from collections.abc import Iterable, Sequence
 
+from msgspec.structs import replace
+
 from benchmarks.stream import History
 from chandler.core.events import Event, Instrument, MatrixRow, Signal, Symbol, Ticker
 from chandler.core.granularity import DAY_MS, MINUTE_MS, Granularity, interval_ms
@@ -76,6 +78,12 @@ class Feed:
             Record("exits", "@out", ExitsOut(partition=number, at=at), partition=number)
             for number in range(partitions)
         ]
+
+
+def silent(symbols: Sequence[str], close_ms: int, engine: str) -> list[Record]:
+    """Matrix rows of a close that gave no signal."""
+    rows = [replace(_row(Symbol(each), close_ms, engine), verdicts={}) for each in symbols]
+    return [Record("matrix", row.symbol, row) for row in rows]
 
 
 def wishes(symbols: Sequence[str], close_ms: int, engine: str) -> list[Record]:

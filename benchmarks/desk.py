@@ -22,7 +22,7 @@ from typing import Any
 import aiohttp
 
 from benchmarks._desk_hops import ask, show_hops, ways, whole
-from benchmarks._desk_market import FIVE_MS, Feed, wishes
+from benchmarks._desk_market import FIVE_MS, Feed, silent, wishes
 from benchmarks.stream import WARM, Bench, benched, place, shown
 from chandler.core.events import Event
 from chandler.core.trading.events import (
@@ -51,6 +51,8 @@ ORDERS_MAX = 3  # of an account at once: what its budget lets out without a wait
 ENGINE = "always"
 STRANGERS = ("symbol_not_followed", "engine_not_followed")  # refusals that are meant
 WAIT_S = 60.0
+# One symbol and 21 orders at once; an order of each of 200; the executor alone.
+PARTS = ("few", "all", "decisions")
 ROUND_S_MAX = 30.0
 PAUSE_S = 1.0  # between rounds: the budgets fill up again
 
@@ -283,6 +285,8 @@ async def decisions(base: Installation, environ: dict[str, str], closes: int) ->
         begin = feed.close_ms(0)
         await outbox.write([*feed.instruments(), *feed.no_exits(PARTITIONS)])
         await outbox.write(feed.tickers(indexes, begin - FIVE_MS))
+        # A fresh shard waits until everything is evaluated up to there.
+        await outbox.write(silent(feed.symbols, begin - FIVE_MS, ENGINE))
         bench.start("executor")
         await _stands(bench, begin - FIVE_MS)
         for number in range(closes):
@@ -298,10 +302,16 @@ async def decisions(base: Installation, environ: dict[str, str], closes: int) ->
 
 async def _stands(bench: Bench, at: int) -> None:
     """Returns when the executor says that all orders up to `at` are out."""
-    async with asyncio.timeout(WAIT_S):
-        async for record in follow(bench.installation, ["orders"], start="beginning"):
-            if isinstance(record.event, OrdersOut) and record.event.at >= at:
-                return
+    try:
+        async with asyncio.timeout(WAIT_S):
+            async for record in follow(bench.installation, ["orders"], start="beginning"):
+                if isinstance(record.event, OrdersOut) and record.event.at >= at:
+                    return
+    except TimeoutError:
+        raise SystemExit(
+            f"the executor has not said within {WAIT_S:g} s that orders up to {at} are out: look "
+            f"at its log in {bench.installation.data / 'logs'}"
+        ) from None
 
 
 async def _show_rate(bench: Bench) -> None:
@@ -323,25 +333,31 @@ async def _show_rate(bench: Bench) -> None:
     )
 
 
-async def measure(base: Installation, environ: dict[str, str], short: bool) -> None:
-    """All parts, one after the other."""
+async def measure(
+    base: Installation, environ: dict[str, str], parts: Sequence[str], short: bool
+) -> None:
+    """These parts, one after the other."""
     print(f"load of the machine: {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores", flush=True)
-    await at_once(base, environ, "few", 9, 8 if short else 40, 30 if short else 150)
-    if not short:
+    if "few" in parts:
+        await at_once(base, environ, "few", 9, 8 if short else 40, 30 if short else 150)
+    if "all" in parts:
         await at_once(base, environ, "all", 1, 5, 0)
-    await decisions(base, environ, 10 if short else 40)
+    if "decisions" in parts:
+        await decisions(base, environ, 10 if short else 40)
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="chandler bench desk")
-    parser.add_argument("--short", action="store_true", help="fewer rounds")
+    parser.add_argument("--short", action="store_true", help="fewer rounds, and not all at once")
+    parser.add_argument("--part", action="append", choices=PARTS, help="only this one; may repeat")
     arguments = parser.parse_args()
+    parts = arguments.part or [each for each in PARTS if each != "all" or not arguments.short]
     began = time.monotonic()
     with place() as environ:
         os.environ.update(environ)
         base = installation(environ)
         with embedded.lease(base):
-            asyncio.run(measure(base, environ, arguments.short))
+            asyncio.run(measure(base, environ, parts, arguments.short))
     print(f"took {time.monotonic() - began:.0f} s")
     return 0
 

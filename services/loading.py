@@ -18,6 +18,8 @@ from services.layers import ConfigurationError, Layer, convert, read
 from services.profile import Profile
 from services.topology import INSTANCES_MAX, ORDER, exists
 
+LATE = ("chandler.streams.admin", "chandler.streams.embedded", "sqlalchemy.pool")  # in functions
+
 
 class Configuration(NamedTuple):
     """The resolved profile and the layers that it came from."""
@@ -101,3 +103,12 @@ def load_service(name: str) -> Service:
             f"expected one Service called {name!r}"
         )
     return found[0]
+
+
+def load_all() -> None:
+    """Loads every service and what they load late, so that it is compiled once: after a set-up."""
+    for name in ORDER:
+        if exists(name):
+            load_service(name)
+    for late in LATE:
+        importlib.import_module(late)

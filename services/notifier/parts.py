@@ -13,7 +13,7 @@ from chandler.streams.settings import PORT_ALERTS
 from services.declaration import Context
 from services.notifier.answering.answer import answer
 from services.notifier.answering.pictures import drawn
-from services.notifier.answering.sources import Sources
+from services.notifier.answering.sources import Sources, is_outage
 from services.notifier.answering.views import Views
 from services.notifier.channels.telegram import Telegram, TelegramError, pause
 from services.notifier.inlets import AlertServer, Connection, follow, listen
@@ -24,6 +24,7 @@ from services.notifier.talking.commands import commands_for
 from services.notifier.talking.deciding import RENUMBERED_MS, decide
 from services.notifier.talking.known import Talking
 from services.plugins import resolve
+from services.showing.clock import venue_time
 from services.topology import services_of
 
 TOPICS = (
@@ -121,7 +122,14 @@ class Notifier:
         return await answer(query, self._views, self._sources)
 
     async def _venue_ms(self) -> int:
-        return self._views.clock_ms()
+        """Of the newest ticker: a command that is older than what the desk knows counts as late."""
+        known_ms = self._views.clock_ms()
+        try:
+            return max(known_ms, await venue_time(self._context.installation))
+        except Exception as error:
+            if not is_outage(error):
+                raise
+            return known_ms  # the command waits for Kafka, too
 
     async def _bring(self, send: Send, picture: bytes | None) -> Outcome:
         user = self._context.profile.users[send.user]

@@ -5,6 +5,7 @@ It reads topics and writes commands; nothing that trades ever waits for it.
 
 import os
 
+from chandler.core.granularity import INTERVAL_MS
 from chandler.core.notices.channel import Bring
 from chandler.core.notices.routing import TELEGRAM
 from services.declaration import Context, Metric, Service
@@ -58,6 +59,7 @@ SERVICE = Service(
         "desk.state",
         "market",
         "logs",
+        *(f"candles.{granularity}" for granularity in INTERVAL_MS),
         "candles.last",
         "instruments",
         "tickers",

@@ -97,6 +97,18 @@ ELSEWHERE = {
         "tests/simulation/test_zombie.py::"
         "test_an_executor_that_was_frozen_and_replaced_does_nothing_twice"
     ),
+    "./chandler chaos --telegram": (
+        "tests/simulation/test_telegram.py::"
+        "test_everybody_gets_every_notice_though_the_notifier_is_killed_and_telegram_fails"
+    ),
+    "./chandler up trading": (
+        "tests/simulation/test_halves.py::"
+        "test_either_half_dies_alone_and_a_stop_while_trading_loses_nothing"
+    ),
+    "./chandler up telegram": (
+        "tests/simulation/test_halves.py::"
+        "test_either_half_dies_alone_and_a_stop_while_trading_loses_nothing"
+    ),
     "./chandler new engine my_dips": (
         "tests/services/test_new_engine.py::test_the_generated_test_passes_as_generated"
     ),

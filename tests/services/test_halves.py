@@ -11,6 +11,7 @@ import pytest
 from chandler.core.notices.routing import User
 from chandler.streams.settings import Installation, installation
 from services.cli.running import status
+from services.cli.running.session import TALK_S_MAX, may_talk, trading_of
 from services.cli.running.state import (
     UpState,
     WorkerState,
@@ -30,6 +31,7 @@ from services.topology import (
     services_of,
     workers_of,
 )
+from services.watchdog.child import Child
 
 ANNA = {"anna": User(role="owner", telegram_id=1)}
 
@@ -37,6 +39,14 @@ ANNA = {"anna": User(role="owner", telegram_id=1)}
 @pytest.fixture
 def here(tmp_path: Path) -> Installation:
     return installation({"CHANDLER_DATA": str(tmp_path / "data")})
+
+
+class Acting(Child):
+    """A child without a process."""
+
+    @property
+    def ready(self) -> bool:
+        return self.state == "ready"
 
 
 def state(half: Half, service: str, pid: int | None = None) -> UpState:
@@ -148,3 +158,18 @@ def test_a_state_that_nobody_can_read_counts_for_nothing(here: Installation) -> 
     (here.data / "up-trading.json").write_bytes(msgspec.json.encode({"pid": "x"}))
 
     assert states(here) == []
+
+
+def test_what_talks_to_people_starts_when_trading_is_ready_or_after_a_while() -> None:
+    workers = workers_of(Profile(telegram=TelegramConfig(stand_in=True), users=ANNA))
+    children = [Acting(worker, 1, 3.0) for worker in workers]
+    talking = [each for each in children if each.worker.service in TELEGRAM]
+    trading = [each for each in children if each not in talking]
+
+    assert trading_of(workers) == {each.worker.service for each in trading}
+    assert not may_talk(children, 1.0)
+    assert may_talk(children, TALK_S_MAX + 1)
+    assert may_talk(talking, 0.0), "where nothing is traded, at once"
+    for child in trading:
+        child.state = "ready"
+    assert may_talk(children, 1.0)

@@ -18,6 +18,7 @@ from chandler.streams.settings import Installation
 from services.cli.chaos import place
 from services.cli.chaos.drill import Drill, kafka
 from services.cli.chaos.plan import PAUSE_S_MAX, Strike, plan
+from services.cli.chaos.telegram import run as notifier
 from services.cli.chaos.verdict import reckoning
 from services.cli.chaos.zombie import FROZEN_S, TARGETS, freeze_all, wanted
 from services.cli.chaos.zombie import show as show_woken
@@ -53,13 +54,21 @@ def chaos(
     zombie: Annotated[bool, typer.Option("--zombie", help="freezes and wakes, no kills")] = False,
     target: Annotated[list[str] | None, typer.Option(help="of --zombie: all")] = None,
     frozen_s: Annotated[list[float] | None, typer.Option(help="of --zombie: 5, 60")] = None,
+    telegram: Annotated[
+        bool, typer.Option("--telegram", help="the notifier, while Telegram fails")
+    ] = False,
+    notices: Annotated[int, typer.Option(help="of --telegram")] = 300,
+    outage_s: Annotated[float, typer.Option(help="of --telegram: a closed port", min=0.0)] = 600.0,
     as_json: Annotated[bool, typer.Option("--json", help="for programs")] = False,
 ) -> int:
     """Runs a system of its own, kills it again and again; status 1 if an order is lost or doubled.
 
     Orders go to the simulator, which counts what it receives. With --zombie processes are frozen
-    and replaced instead, and let go on afterwards: nothing may be there twice.
+    and replaced instead, and let go on afterwards: nothing may be there twice. With --telegram the
+    notifier is killed while Telegram fails: no notice may be lost, no command given twice.
     """
+    if telegram:
+        return _telegram(data, seed, notices, kills, outage_s, pause_s, as_json=as_json)
     freezes = wanted(target or TARGETS, frozen_s or FROZEN_S)
     folder = data or Path(tempfile.mkdtemp(prefix="chandler-chaos-"))
     struck = f"zombie={','.join(target or TARGETS)}" if zombie else f"kills={kills}"
@@ -81,6 +90,40 @@ def chaos(
     elif not well:
         typer.echo(f"what it left is in {folder}", err=True)
     return 0 if well else 1
+
+
+def _telegram(
+    data: Path | None,
+    seed: int,
+    notices: int,
+    kills: int,
+    outage_s: float,
+    pause_s: float,
+    *,
+    as_json: bool,
+) -> int:
+    folder = data or Path(tempfile.mkdtemp(prefix="chandler-chaos-"))
+    typer.echo(f"seed={seed} notices={notices} kills={kills} data={folder}", err=True)
+    installation, environ = notifier.make(folder)
+    profile = configuration(installation, environ).profile
+    outcome = asyncio.run(
+        notifier.run(
+            installation,
+            profile,
+            environ,
+            seed=seed,
+            notices=notices,
+            kills=kills,
+            outage_s=outage_s,
+            pause_s=pause_s,
+        )
+    )
+    notifier.show(outcome, as_json=as_json)
+    if data is None and outcome.verdict.well:
+        shutil.rmtree(folder, ignore_errors=True)
+    elif not outcome.verdict.well:
+        typer.echo(f"what it left is in {folder}", err=True)
+    return 0 if outcome.verdict.well else 1
 
 
 async def _run(

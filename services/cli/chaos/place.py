@@ -68,15 +68,19 @@ def make(
     data: Path, *, seed: int, speed: float, symbols: int
 ) -> tuple[Installation, dict[str, str]]:
     """Writes the profile; the installation and the environment of its services."""
-    data.mkdir(parents=True, exist_ok=True)
-    if any(data.iterdir()):
-        raise ConfigurationError(f"{data} is not empty: name another folder, or remove it")
     text = TOML.format(speed=speed, symbols=symbols, seed=seed)
     text += "".join(
         AGENT.format(name=name, mode=mode, settings=settings)
         for name, (mode, settings) in AGENTS.items()
     )
-    text += PAPER
+    return written(data, text + PAPER)
+
+
+def written(data: Path, text: str) -> tuple[Installation, dict[str, str]]:
+    """The same with a profile of somebody's own. ConfigurationError: the folder is not empty."""
+    data.mkdir(parents=True, exist_ok=True)
+    if any(data.iterdir()):
+        raise ConfigurationError(f"{data} is not empty: name another folder, or remove it")
     profile = data / "chaos.toml"
     write_private(profile, text)
     kept = {name: v for name, v in os.environ.items() if not name.startswith("CHANDLER_")}

@@ -13,20 +13,20 @@ from typing import Annotated, Literal
 import msgspec
 import typer
 
-from chandler.core.events import Symbol, Ticker
-from chandler.core.trading.events import Answer, Command, TickersOut
+from chandler.core.events import Symbol
+from chandler.core.trading.events import Answer, Command
 from chandler.streams.clients import producer, topic_name
 from chandler.streams.codec import encode
-from chandler.streams.reader import ReadError, follow_batches, partitions, read_topics
+from chandler.streams.reader import ReadError, follow_batches, partitions
 from chandler.streams.settings import Installation
 from services.cli.records.reading import reading
 from services.desks import desks
 from services.exits import FAILED, WELL
 from services.loading import configuration
+from services.showing.clock import venue_time
 
 WAIT_S = 15.0
 EARLIER_MS = 60_000  # clocks of two machines may differ by so much
-TICKERS_NEWEST = 50  # offsets of each partition among which the venue's time is
 
 Wait = Annotated[float, typer.Option(help="seconds for the answer", min=0.0)]
 AsJson = Annotated[bool, typer.Option("--json", help="for programs")]
@@ -150,12 +150,3 @@ async def ask(
     except TimeoutError:
         pass
     return answers
-
-
-async def venue_time(installation: Installation) -> int:
-    """The newest event time of topic `tickers`; 0 where nothing says it."""
-    newest = 0
-    async for record in read_topics(installation, ["tickers"], newest=TICKERS_NEWEST):
-        if isinstance(record.event, Ticker | TickersOut):
-            newest = max(newest, record.event.at)
-    return newest

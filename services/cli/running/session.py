@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import os
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from typing import Any, Literal, Protocol
 
 import msgspec
@@ -16,7 +16,7 @@ from services.cli.running.state import UpState, WorkerState, command_of, write_s
 from services.cli.running.tally import Tally
 from services.exits import MISCONFIGURED
 from services.profile import Profile
-from services.topology import Half, Worker, services_of
+from services.topology import Half, Worker, half_of, services_of
 from services.watchdog.child import Child
 from services.watchdog.life import Before, Life
 from services.watchdog.restarts import Restarts
@@ -25,6 +25,7 @@ from services.watchdog.supervisor import HANG_S, Supervisor
 TASKS_END_S_MAX = 2.0
 KAFKA_LOOK_S = 2.0
 START_END_S_MAX = 8.0
+TALK_S_MAX = 30.0  # then what talks to people is started, whether trading is ready or not
 
 
 class View(Protocol):
@@ -62,6 +63,7 @@ class Session:
         self._teller: Infra | None = None
         self._started_ms = time.time_ns() // 1_000_000
         self._running = False
+        self._talking = False
         self._ready_said = False
         self._first_said = False
         self._pids: list[int | None] = []
@@ -115,7 +117,7 @@ class Session:
             counting = self._tally.run(self._installation, self._view.signal)
             tasks.append(asyncio.create_task(counting))
         try:
-            await supervisor.start()
+            await supervisor.start(trading_of(self._workers))
             self._view.start(self._tally, supervisor)
             tasks.append(asyncio.create_task(supervisor.watch(polled)))
             waits = [asyncio.create_task(event.wait()) for event in (stop, self._misconfigured)]
@@ -134,8 +136,16 @@ class Session:
             if task.done() and not task.cancelled():
                 task.result()
 
+    async def _start_talking(self, supervisor: Supervisor) -> None:
+        waited_s = time.monotonic() - self._began
+        if may_talk(supervisor.children, waited_s):
+            self._talking = True
+            await supervisor.start()
+
     async def _polled(self, supervisor: Supervisor) -> None:
         self._life.beat()
+        if not self._talking:
+            await self._start_talking(supervisor)
         if self._tally is not None:
             await self._know_venue_start(self._tally)
         self._keep_state(supervisor)
@@ -188,6 +198,17 @@ class Session:
         self._view.say(text, worker=child.worker.name)
         if child.state == "misconfigured" and not self._ready_said:
             self._misconfigured.set()
+
+
+def trading_of(workers: Sequence[Worker]) -> set[str]:
+    """Services that are started at once."""
+    return {each.service for each in workers if half_of(each.service) == "trading"}
+
+
+def may_talk(children: Sequence[Child], waited_s: float) -> bool:
+    """Whether what talks to people is started: trading first, it would take a processor from it."""
+    trading = [child for child in children if half_of(child.worker.service) == "trading"]
+    return all(child.ready for child in trading) or waited_s > TALK_S_MAX
 
 
 def _worker_state(child: Child) -> WorkerState:

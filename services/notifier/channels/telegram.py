@@ -8,6 +8,7 @@ import asyncio
 import logging
 from collections.abc import Sequence
 
+import msgspec
 from aiogram import Bot
 from aiogram.client.session.aiohttp import AiohttpSession
 from aiogram.client.telegram import TelegramAPIServer
@@ -47,6 +48,14 @@ CAPTION_MAX = 1_024
 UPDATES_MAX = 100
 KINDS = ["message", "callback_query"]
 NEVER = (TelegramForbiddenError, TelegramMigrateToChat, TelegramEntityTooLarge)
+
+
+class _Numbered(msgspec.Struct):
+    update_id: int
+
+
+class _Answer(msgspec.Struct):
+    result: list[_Numbered]
 
 
 class TelegramError(Exception):
@@ -136,9 +145,29 @@ class Telegram:
                 allowed_updates=KINDS,
                 request_timeout=POLL_S + int(REQUEST_S),
             )
-        except (TelegramAPIError, ClientDecodeError) as error:
+        except ClientDecodeError as error:
+            return self._apart(error, now_ms)
+        except TelegramAPIError as error:
             raise _explained(error) from None
         return [asked_of(update, now_ms) for update in updates]
+
+    def _apart(self, error: ClientDecodeError, now_ms: int) -> list[Asked]:
+        """Updates of which one is of a kind that the library doesn't know: that one is passed over.
+
+        Telegram would give it again for ever, and nothing behind it. TelegramError.
+        """
+        try:
+            found = msgspec.convert(error.data, _Answer).result
+        except msgspec.ValidationError:
+            raise _explained(error) from None
+        asked = []
+        for known, each in zip(found, error.data["result"], strict=True):
+            try:
+                asked.append(asked_of(Update.model_validate(each), now_ms))
+            except ValueError:
+                self._log.warning("update %d can't be read: passed over", known.update_id)
+                asked.append(Asked(update=known.update_id, user_id=0, chat_id=0, private=False))
+        return asked
 
     async def tapped(self, tap: str, words: str) -> None:
         """Ends the waiting of who tapped a button; best effort: it is forgotten soon anyway."""
@@ -221,10 +250,10 @@ def _outcome(error: Exception) -> Outcome:
     if isinstance(error, TelegramBadRequest):
         return Outcome(what="never", reason=str(said))
     retry_ms = int(said.retry_after_s * 1_000)
-    # Without a reply, or with one that can't be read, nobody knows; a refused connection is known.
-    perhaps = isinstance(error, TelegramNetworkError | ClientDecodeError) and not _unconnected(
-        error
-    )
+    # Without a reply that can be read, or behind a gateway's fault, nobody knows; of a refused
+    # connection it is known.
+    unknown = isinstance(error, TelegramNetworkError | TelegramServerError | ClientDecodeError)
+    perhaps = unknown and not _unconnected(error)
     return Outcome(what="later", reason=str(said), retry_after_ms=retry_ms, perhaps=perhaps)
 
 

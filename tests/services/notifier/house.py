@@ -53,7 +53,6 @@ TOPICS = sorted(
         for service in (EXECUTOR, POSITIONS, NOTIFIER)
         for each in (*service.reads, *service.writes)
     }
-    | {"candles.1H"}
 )
 
 

@@ -7,7 +7,8 @@ from decimal import Decimal
 import pytest
 
 from chandler.core.notices.routing import Role
-from chandler.core.trading.events import OrderRequested
+from chandler.core.notices.words import signed
+from chandler.core.trading.events import OrderFilled, OrderRequested
 from chandler.core.trading.limits import LIMITS
 from chandler.streams.settings import Installation
 from services.notifier.talking.commands import COMMANDS, commands_for
@@ -134,6 +135,35 @@ async def test_switches_pauses_and_limits_are_in_the_desks_state(home: House) ->
         await home.state_when("anna", lambda state: not state.limits)
     assert await home.events("orders", OrderRequested) == []
     assert "positions_max" in LIMITS
+
+
+async def test_a_forced_buy_of_an_amount_is_told_to_its_end_with_the_pnl(home: House) -> None:
+    async with home.trading(), home.notifying():
+        await home.shown()
+        await home.confirms("/buy btc 250 anna", "Asked for: Buy (open long) BTCUSDT for 250 USDT")
+        await home.told("done: anna enters")
+        entry = await home.told("anna: entry long BTCUSDT at")
+        assert "from person" in text_of(entry)
+        await home.told("anna: entry long BTCUSDT", to=VERA)
+        await home.told("anna: entry long BTCUSDT", to=OTTO)
+        await home.state_when("anna", lambda state: BTC in state.holdings)
+        await home.asks("/positions", "BTCUSDT long, anna")
+
+        home.price = "101"  # below the target
+        await home.shown("/positions", "mark 101")
+        await home.confirms("/close BTCUSDT anna", "Asked for: Close BTCUSDT")
+        await home.told("done: closing anna BTCUSDT")
+        told = await home.told("anna: exit long BTCUSDT")
+        state = await home.state_when("anna", lambda state: not state.holdings)
+
+    bought, sold = await home.events("orders", OrderFilled)
+    assert Decimal(200) < bought.price * bought.size <= Decimal(250)
+    assert bought.size == sold.size
+    pnl = (sold.price - bought.price) * bought.size - bought.fee - sold.fee
+    assert pnl > 1
+    assert state.balance == state.start + pnl
+    assert f", {signed(pnl)} (" in text_of(told)
+    assert "closed by a person" in text_of(told)
 
 
 async def test_close_all_closes_what_every_agent_holds(home: House) -> None:

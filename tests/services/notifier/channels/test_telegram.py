@@ -87,7 +87,7 @@ async def test_words_too_long_for_a_caption_follow_their_picture(stand_in, teleg
     ("faults", "perhaps", "retry_ms"),
     [
         (Faults(storm_s=7), False, 7_000),
-        (Faults(server_error=1.0), False, 0),
+        (Faults(server_error=1.0), True, 0),
         (Faults(lost_reply=1.0), True, 0),
         (Faults(down=True), True, 0),
     ],
@@ -148,6 +148,22 @@ async def test_what_is_written_and_tapped_comes_once_and_in_order(stand_in, tele
     assert first[1].tap == tap.id
     people.say(ANN, "later")
     assert [each.text for each in await telegram.asked(first[1].update, 5)] == ["later"]
+
+
+async def test_an_update_that_cannot_be_read_is_passed_over_and_the_others_are_taken(
+    stand_in, telegram
+):
+    books = stand_in.bots[STAND_IN_TOKEN]
+    People(books).say(ANN, "before")
+    strange = books.updates.add("message", {"message_id": "ninety", "chat": 7})
+    People(books).say(ANN, "after")
+
+    first = await telegram.asked(-1, 5)
+    People(books).say(ANN, "later")
+
+    assert [each.text for each in first] == ["before", "", "after"]
+    assert (first[1].update, first[1].user_id) == (strange, 0)
+    assert [each.text for each in await telegram.asked(first[-1].update, 5)] == ["later"]
 
 
 async def test_a_token_that_telegram_does_not_know_is_said_without_it(stand_in):

@@ -1,0 +1,1 @@
+"""`chaos --telegram`: the notifier is killed while Telegram fails; what people got is counted."""
