@@ -54,7 +54,7 @@ def test_neither_arrival_nor_forgetting_nor_a_restart_changes_what_is_in_force(r
         kept.take(rate)
         whole.take(rate)
     kept.forget(at)
-    again = Market(kept.kept())
+    again = Market(kept.kept(at))
 
     seen = [each for each in (FIRST, SECOND, THIRD) if each.seen_at + IN_FORCE_AFTER_MS <= at]
     assert in_force(whole, at) == (seen[-1] if seen else None)

@@ -21,6 +21,7 @@ START_S_MAX = 120.0
 END_S_MAX = 20.0  # ten, and what a busy machine adds
 COMMAND_S_MAX = 120.0
 UP = "./chandler up"
+SPEED = "120"
 # Long ones and those that need the network, each with the test that runs it.
 ELSEWHERE = {
     "./chandler setup": (
@@ -190,7 +191,7 @@ def session(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]
     log = data / "up.log"
     with log.open("w") as output:
         up = subprocess.Popen(
-            [*shlex.split(UP), "--speed", "600"],
+            [*shlex.split(UP), "--speed", SPEED],
             cwd=ROOT,
             env=environ,
             stdout=output,
@@ -212,19 +213,19 @@ def session(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]
 
 
 def _well(environ: dict[str, str], data: Path) -> bool:
-    status = subprocess.run(
-        ["./chandler", "status", "--json"], cwd=ROOT, env=environ, capture_output=True, check=False
-    )
-    market = subprocess.run(
-        ["./chandler", "market", "--json"], cwd=ROOT, env=environ, capture_output=True, check=False
-    )
     signals = data / "signals.jsonl"
+    if not signals.exists() or not signals.stat().st_size:
+        return False  # before it is asked for with whole commands, which would slow the start
+    status, market = (
+        subprocess.run(
+            ["./chandler", what, "--json"], cwd=ROOT, env=environ, capture_output=True, check=False
+        )
+        for what in ("status", "market")
+    )
     return (
         status.returncode == 0
         and bool(json.loads(status.stdout)["services"])
         and market.returncode == 0
-        and signals.exists()
-        and signals.stat().st_size > 0
     )
 
 

@@ -107,7 +107,7 @@ def test_both_halves_run_at_once(here: Installation) -> None:
             write_state(here, state("telegram", "notifier"))
 
             assert [each.half for each in states(here)] == ["trading", "telegram"]
-            found = status._workers(here)
+            found = status.workers_here(here)
         left = [each.half for each in states(here)]
 
     assert [worker.service for worker in found] == ["ingest", "notifier"]
@@ -142,10 +142,10 @@ def test_what_a_killed_half_ran_is_shown_until_it_is_back(here: Installation) ->
         write_state(here, state("trading", "ingest"))
         write_state(here, state("telegram", "notifier", dead()))
 
-        shown = [worker.service for worker in status._workers(here)]
+        shown = [worker.service for worker in status.workers_here(here)]
         gone = running(here, "telegram")
         with only_one(here, "telegram"):
-            after = [worker.service for worker in status._workers(here)]
+            after = [worker.service for worker in status.workers_here(here)]
 
     assert shown == ["ingest", "notifier"]
     assert gone is None

@@ -1,5 +1,6 @@
 """A whole Chandler as a person runs it: its commands as processes, data and ports of its own."""
 
+import asyncio
 import json
 import os
 import signal
@@ -12,8 +13,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from chandler.streams.settings import PORT_SIMULATOR, Installation
 from chandler.streams.settings import installation as installation_of
+from services.cli.running.status import workers_here
+from services.showing.readiness import gather
 from services.topology import Worker, http_port
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -84,8 +89,11 @@ class System:
         return found
 
     def services(self) -> dict[str, dict[str, Any]]:
-        """`status --json`, by worker."""
-        found: dict[str, dict[str, Any]] = self.report("status")["services"]
+        """What `status` shows, by worker; asked here, for polling costs the others nothing then."""
+        here = self.installation
+        found: dict[str, dict[str, Any]] = msgspec.to_builtins(
+            asyncio.run(gather(here, workers_here(here)))
+        )
         return found
 
     def all_ready(self) -> bool:

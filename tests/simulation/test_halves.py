@@ -5,25 +5,22 @@ import os
 import signal
 import subprocess
 from collections.abc import Callable
-from typing import Any
 
-import aiohttp
 import pytest
 
 from chandler.core.events import Event, InfraEvent
 from chandler.core.trading.events import NoticeAsked, OrderFilled, OrderRequested
 from chandler.streams.embedded import lease
 from chandler.streams.reader import read_topics
-from chandler.streams.settings import PORT_TELEGRAM
 from tests.conftest import free_port_base
 from tests.simulation.system import END_S_MAX, READY_S_MAX, System, until
+from tests.simulation.telephone import chat, say
 
 pytestmark = [pytest.mark.kafka, pytest.mark.system]
 
 SPEED = "120"
 ORDERS_MIN = 5
 TOLD_S_MAX = 120.0
-USER = 999_999_999_999_999  # the demo's
 SERVICES = {"telegram_stand_in", "notifier"}
 
 
@@ -49,36 +46,6 @@ def events(system: System, topic: str) -> list[Event]:
         return [record.event for record in found if record.event is not None]
 
     return asyncio.run(read())
-
-
-def chat(system: System) -> list[str]:
-    """What stands in the person's chat."""
-
-    async def ask() -> Any:
-        port = system.installation.port(PORT_TELEGRAM)
-        async with (
-            aiohttp.ClientSession() as session,
-            session.get(f"http://127.0.0.1:{port}/control/chats/{USER}") as response,
-        ):
-            return await response.json()
-
-    return [each.get("text", "") for each in asyncio.run(ask())["messages"]]
-
-
-def say(system: System, text: str) -> None:
-    """Writes to the bot."""
-
-    async def post() -> None:
-        port = system.installation.port(PORT_TELEGRAM)
-        async with (
-            aiohttp.ClientSession() as session,
-            session.post(
-                f"http://127.0.0.1:{port}/control/messages", json={"user_id": USER, "text": text}
-            ) as response,
-        ):
-            assert response.status == 200, await response.text()
-
-    asyncio.run(post())
 
 
 def test_either_half_dies_alone_and_a_stop_while_trading_loses_nothing(system):

@@ -19,7 +19,7 @@ from services.topology import Worker, workers_of
 REFRESH_S = 1.0
 
 
-def _workers(installation: Installation) -> list[Worker]:
+def workers_here(installation: Installation) -> list[Worker]:
     """Of every `up` here, one that was killed among them: what it ran does not run."""
     kept = states(installation)
     if any(each.runs for each in kept):
@@ -48,7 +48,7 @@ def status(
 ) -> int:
     """Shows every service; status 0 if all of them are ready."""
     installation = installed()
-    workers = _workers(installation)
+    workers = workers_here(installation)
     if watch and not as_json:
         asyncio.run(_watch(installation, workers))
         return 0

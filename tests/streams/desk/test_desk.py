@@ -10,6 +10,7 @@ import pytest
 from chandler.core.events import Event
 from chandler.core.trading.events import Command, DeskTaken, OrderFilled, OrdersOut, Refusal
 from chandler.streams.exact import taker
+from chandler.streams.exact.journal import restored
 from chandler.streams.points import POINTS
 from chandler.streams.settings import Installation
 from tests.streams.desk.cluster import (
@@ -310,6 +311,27 @@ async def test_a_restored_shard_sees_the_market_as_it_was(cluster):
     assert [record.seen.guard is not None for record in found] == [True] * 4
     assert [record.seen.instrument is not None for record in found] == [True] * 4
     assert len(await read(cluster, "dead-letters")) == 1
+
+
+async def test_guards_far_ahead_of_a_shard_are_read_again_and_not_kept(cluster, monkeypatch):
+    """A shard that was hours behind kept so many that its state was no message any more."""
+    monkeypatch.setattr(taker, "SNAPSHOT_S", 0.0)
+    guards = [("pumps", pump(symbol, 1_000 + at)) for at in range(300) for symbol in SYMBOLS]
+    async with desk_running(cluster):
+        await begun(cluster)
+        await publish_events(cluster, [("pumps", pump("AUSDT", 50)), *guards])
+        await publish_events(cluster, [*exits_out(200), *ticks(0)])
+        await journal_when(cluster, 80)
+    kept = await restored(cluster, 0)
+    async with desk_running(cluster):
+        await publish_events(cluster, [*exits_out(2_000), tickers_out(2_000)])
+        external = [("signals.external", signal(symbol, 1_200, source="x")) for symbol in SYMBOLS]
+        await publish_events(cluster, external)
+        found = (await journal_when(cluster, 84))[80:]
+
+    assert kept.snapshot.market.guards == {"AUSDT": [pump("AUSDT", 50)]}
+    seen = [record.seen.guard.at for record in found if record.seen.guard is not None]
+    assert seen == [START_MS + 1_200] * 4
 
 
 async def test_the_clock_is_told_in_every_partition_and_an_idle_desk_says_nothing(cluster):

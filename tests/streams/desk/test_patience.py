@@ -1,6 +1,6 @@
 """How long a fresh shard waits for its signals: as long as they come, but not for ever."""
 
-from chandler.streams.exact.taker import PATIENCE_TIMES_MAX, Patience
+from chandler.streams.exact.order import PATIENCE_TIMES_MAX, Patience
 
 
 def test_what_moves_is_waited_for_longer_than_what_stands() -> None:

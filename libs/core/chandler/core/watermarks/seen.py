@@ -101,10 +101,18 @@ class Market:
             funding=self.funding(symbol, at) if funding else None,
         )
 
-    def kept(self) -> MarketKept:
+    def kept(self, at: int) -> MarketKept:
+        """What was taken in, but for guards' states after `at`: of those there may be any number.
+
+        Who keeps it reads them again.
+        """
+        guards = {
+            symbol: states[: bisect.bisect_right(states, at, key=lambda state: state.at)]
+            for symbol, states in self._guards.items()
+        }
         return MarketKept(
             tickers=list(self.tickers.values()),
             instruments=list(self.instruments.values()),
-            guards={symbol: list(states) for symbol, states in self._guards.items()},
+            guards={symbol: states for symbol, states in guards.items() if states},
             fundings=[rate for rates in self._fundings.values() for rate in rates],
         )

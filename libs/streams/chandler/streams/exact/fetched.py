@@ -82,6 +82,23 @@ class Next(NamedTuple):
     late: bool
 
 
+class Ahead:
+    """Where records were read whose time may lie ahead of the clock, by partition."""
+
+    def __init__(self) -> None:
+        self._places: dict[int, list[tuple[int, int]]] = {}  # partition → (offset, at)
+
+    def note(self, taken: Taken) -> None:
+        """It was fetched."""
+        self._places.setdefault(taken.partition, []).append((taken.offset, taken.at))
+
+    def first(self, partition: int, clock: int, low: int) -> int:
+        """The first offset of those after `clock`; `low` where there are none."""
+        left = [each for each in self._places.get(partition, ()) if each[1] > clock]
+        self._places[partition] = left
+        return min((offset for offset, _ in left), default=low)
+
+
 class Positions:
     """What was fetched and what was taken, by partition."""
 

@@ -28,6 +28,26 @@ from chandler.streams.exact.fetched import Next, Offset, OrderKept, Positions, T
 
 SAID = (TickersOut, OrdersOut, ExitsOut, MatrixRow)  # they say how far an input is out
 
+PATIENCE_TIMES_MAX = 4  # of a shard's patience, in all
+
+
+class Patience:
+    """How long something is waited for: as long as it moves, but not for ever."""
+
+    def __init__(self, silent_s: float) -> None:
+        self._silent_s = silent_s
+        self._begun = self._moved = -1.0
+        self._seen = -1
+
+    def waits(self, seen: int, now: float) -> bool:
+        """Whether to wait on. `seen`: grows while it moves; `now`: seconds."""
+        if self._begun < 0.0:
+            self._begun = now
+        if seen != self._seen:
+            self._seen, self._moved = seen, now
+        silent, whole = now - self._moved, now - self._begun
+        return silent < self._silent_s and whole < PATIENCE_TIMES_MAX * self._silent_s
+
 
 class Ordered:
     """In the order of things, up to the watermarks of the inputs that are waited for.

@@ -14,10 +14,10 @@ import msgspec
 
 from chandler.core.events import DeadLetter, Event, FundingRate, Instrument, Symbol, Ticker
 from chandler.core.stage import Output
-from chandler.core.trading.events import Command, OrderFilled, Seen, WindowClosed
+from chandler.core.trading.events import Command, OrderFilled, PumpState, Seen, WindowClosed
 from chandler.core.watermarks import Held, Market
 from chandler.streams.exact.arrived import Arrived
-from chandler.streams.exact.fetched import Next, Offset, OrderKept, decoded, letter
+from chandler.streams.exact.fetched import Ahead, Next, Offset, OrderKept, decoded, letter
 from chandler.streams.exact.journal import (
     Batch,
     DeskOffsets,
@@ -25,7 +25,7 @@ from chandler.streams.exact.journal import (
     Fold,
     MarketSnapshot,
 )
-from chandler.streams.exact.order import Ordered, needs_guard
+from chandler.streams.exact.order import Ordered, Patience, needs_guard
 from chandler.streams.points import point
 
 S = TypeVar("S")
@@ -47,7 +47,6 @@ FOLD_S_MAX = 0.05  # then the consumer gets its turn
 BEAT_S = 0.01  # of wall time, at least, between two tellings of a clock that moves
 LIVE_BEAT_S = 1.0  # and between two keepings of a live shard's offsets
 SNAPSHOT_S = 5.0  # between two snapshots of the market
-PATIENCE_TIMES_MAX = 4  # of a shard's patience, in all
 
 _encode_state = msgspec.json.Encoder().encode
 
@@ -140,24 +139,6 @@ class _Waited(NamedTuple):
     since: float  # perf_counter: since when it holds at this mark
 
 
-class Patience:
-    """How long something is waited for: as long as it moves, but not for ever."""
-
-    def __init__(self, silent_s: float) -> None:
-        self._silent_s = silent_s
-        self._begun = self._moved = -1.0
-        self._seen = -1
-
-    def waits(self, seen: int, now: float) -> bool:
-        """Whether to wait on. `seen`: grows while it moves; `now`: seconds."""
-        if self._begun < 0.0:
-            self._begun = now
-        if seen != self._seen:
-            self._seen, self._moved = seen, now
-        silent, whole = now - self._moved, now - self._begun
-        return silent < self._silent_s and whole < PATIENCE_TIMES_MAX * self._silent_s
-
-
 class Taker(Generic[S]):
     """One shard from its restored state on; unusable after any error of a transaction."""
 
@@ -193,6 +174,7 @@ class Taker(Generic[S]):
         self._beat_at = 0.0
         self._snapshot_at = 0.0
         self._waited: dict[tuple[str, int, str], _Waited] = {}
+        self._pumps = Ahead()
         self._patience = Patience(shard.patience_s)
         self._begun: int | None = None  # the clock of a fresh beginning, until it is told
         self.batch: Batch[S] = Batch()
@@ -218,6 +200,8 @@ class Taker(Generic[S]):
         taken = decoded(topic, record)
         if isinstance(taken.event, Ticker):
             self.newest = max(self.newest, taken.at)
+        elif isinstance(taken.event, PumpState):
+            self._pumps.note(taken)
         self.newest_timestamp_ms = max(self.newest_timestamp_ms, taken.timestamp_ms)
         self.order.feed(taken)
 
@@ -363,10 +347,16 @@ class Taker(Generic[S]):
         if now < self._snapshot_at:
             return None
         self._snapshot_at = now + SNAPSHOT_S
-        self.market.forget(self.order.clock)
+        clock = self.order.clock
+        self.market.forget(clock)
         low = self.order.kept().low
         start = {topic: low[topic] for topic in SEEN if topic in low}
-        return _encode_state(MarketSnapshot(market=self.market.kept(), start=start))
+        if "pumps" in start:
+            start["pumps"] = {
+                partition: self._pumps.first(partition, clock, offset)
+                for partition, offset in start["pumps"].items()
+            }
+        return _encode_state(MarketSnapshot(market=self.market.kept(clock), start=start))
 
     def out(self) -> int | None:
         """The clock that is to be told with this transaction."""
