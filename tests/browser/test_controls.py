@@ -76,7 +76,7 @@ def test_a_newcomer_starts_trading_buys_looks_and_stops_without_a_token(
         browser.run(f"{button('Confirm')}.click()")
         phone.until(phone.says("done: trading is on: anna bert"))
 
-        phone.send("/buy btc 250 anna")
+        phone.send("/buy btcusdt 250 anna")
         phone.until(phone.says("Buy (open long) BTCUSDT for 250 USDT, agents: anna?"))
         browser.run(f"{button('Confirm')}.click()")
         phone.until(phone.says("done: anna enters"))

@@ -12,9 +12,9 @@ from chandler.streams.reader import read_topics
 from services.watchdog.supervisor import RESTART_S
 from tests.conftest import free_port_base
 from tests.simulation.system import READY_S_MAX, System, until
-from tests.simulation.telephone import chat
+from tests.simulation.telephone import chat, singly, unhurried
 
-pytestmark = [pytest.mark.kafka, pytest.mark.system]
+pytestmark = [pytest.mark.kafka, pytest.mark.system, pytest.mark.long]
 
 TOLD_S_MAX = 120.0
 HANGS = "market"
@@ -58,11 +58,10 @@ def kill(system: System, names: set[str], number: int = signal.SIGKILL) -> None:
 def test_each_service_is_restarted_after_its_end_or_its_silence_and_people_are_told(
     system, tmp_path
 ):
-    profile = tmp_path / "singly.toml"
-    profile.write_text('extends = "demo"\n[notices]\nflood = 1000\n')  # all at once is a flood
-    with system.up("--profile", str(profile), "--speed", "60", "--symbols", "10"):
+    with system.up(*singly(tmp_path), "--speed", "60", "--symbols", "10"):
         names = set(pids(system))
         kill(system, {CHAT})
+        unhurried(system)
         kill(system, names - {CHAT})
         kill(system, {HANGS}, signal.SIGSTOP)
 

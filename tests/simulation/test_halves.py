@@ -14,9 +14,9 @@ from chandler.streams.embedded import lease
 from chandler.streams.reader import read_topics
 from tests.conftest import free_port_base
 from tests.simulation.system import END_S_MAX, READY_S_MAX, System, until
-from tests.simulation.telephone import chat, say
+from tests.simulation.telephone import chat, say, singly, unhurried
 
-pytestmark = [pytest.mark.kafka, pytest.mark.system]
+pytestmark = [pytest.mark.kafka, pytest.mark.system, pytest.mark.long]
 
 SPEED = "120"
 ORDERS_MIN = 5
@@ -48,10 +48,11 @@ def events(system: System, topic: str) -> list[Event]:
     return asyncio.run(read())
 
 
-def test_either_half_dies_alone_and_a_stop_while_trading_loses_nothing(system):
-    trading = started(system, "trading", "--speed", SPEED)
+def test_either_half_dies_alone_and_a_stop_while_trading_loses_nothing(system, tmp_path):
+    flags = singly(tmp_path)
+    trading = started(system, "trading", "--speed", SPEED, *flags)
     until(lambda: ready(system, lambda name: name not in SERVICES), READY_S_MAX, "trading is up")
-    telegram = started(system, "telegram")
+    telegram = started(system, "telegram", *flags)
     until(lambda: ready(system, SERVICES.__contains__), READY_S_MAX, "telegram is up")
     say(system, "/status")
     until(lambda: any("executor" in text for text in chat(system)), TOLD_S_MAX, "a status")
@@ -78,8 +79,9 @@ def test_either_half_dies_alone_and_a_stop_while_trading_loses_nothing(system):
         told = [each for each in events(system, "notices") if _recovered(each)]
         assert told == [], "nothing was recovered at the first start"
 
-        both = started(system, "--speed", SPEED)
+        both = started(system, "--speed", SPEED, *flags)
         until(system.all_ready, READY_S_MAX, "both are up again")
+        unhurried(system)
         until(
             lambda: any(_recovered(each) for each in events(system, "notices")),
             TOLD_S_MAX,

@@ -140,7 +140,9 @@ async def test_switches_pauses_and_limits_are_in_the_desks_state(home: House) ->
 async def test_a_forced_buy_of_an_amount_is_told_to_its_end_with_the_pnl(home: House) -> None:
     async with home.trading(), home.notifying():
         await home.shown()
-        await home.confirms("/buy btc 250 anna", "Asked for: Buy (open long) BTCUSDT for 250 USDT")
+        await home.confirms(
+            "/buy BTCUSDT 250 anna", "Asked for: Buy (open long) BTCUSDT for 250 USDT"
+        )
         await home.told("done: anna enters")
         entry = await home.told("anna: entry long BTCUSDT at")
         assert "from person" in text_of(entry)
@@ -169,7 +171,9 @@ async def test_a_forced_buy_of_an_amount_is_told_to_its_end_with_the_pnl(home: H
 async def test_close_all_closes_what_every_agent_holds(home: House) -> None:
     async with home.trading(), home.notifying():
         await home.shown()
-        await home.confirms("/sell ETH 100", "Asked for: Sell (open short) ETHUSDT for 100 USDT")
+        await home.confirms(
+            "/sell ETHUSDT 100", "Asked for: Sell (open short) ETHUSDT for 100 USDT"
+        )
         for agent in ("anna", "bert"):
             await home.told(f"{agent}: entry short ETHUSDT")
         question = await home.asks("/closeall", "Close all positions, agents: all (anna, bert)?")
