@@ -68,7 +68,9 @@ class System:
                 start_new_session=True,
             )
 
-    def command(self, *words: str) -> subprocess.CompletedProcess[str]:
+    def command(
+        self, *words: str, within_s: float = COMMAND_S_MAX
+    ) -> subprocess.CompletedProcess[str]:
         """`./chandler WORDS` to its end."""
         return subprocess.run(
             [sys.executable, "-P", "-m", "services", *words],
@@ -77,7 +79,7 @@ class System:
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
-            timeout=COMMAND_S_MAX,
+            timeout=within_s,
             check=False,
         )
 

@@ -1,14 +1,11 @@
 """Orders exactly once, although everything is killed: a short chaos run, counted on both sides."""
 
 import json
-import os
-import subprocess
-import sys
 
 import pytest
 
 from tests.conftest import free_port_base
-from tests.simulation.system import ROOT
+from tests.simulation.system import System
 
 pytestmark = [pytest.mark.kafka, pytest.mark.system]
 
@@ -17,18 +14,9 @@ CHAOS_S_MAX = 900
 
 
 def test_no_order_is_lost_or_doubled_when_everything_is_killed(tmp_path):
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("CHANDLER_")}
     words = ["chaos", "--seed", str(SEED), "--kills", str(KILLS), "--pause-s", "1.6", "--json"]
-    done = subprocess.run(
-        [sys.executable, "-P", "-m", "services", *words, "--data", str(tmp_path / "chaos")],
-        env={**kept, "CHANDLER_PORT_BASE": str(free_port_base()), "CHANDLER_ROOT": str(ROOT)},
-        cwd=ROOT,
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=CHAOS_S_MAX,
-        check=False,
-    )
+    words += ["--data", str(tmp_path / "chaos")]
+    done = System(tmp_path / "own", free_port_base()).command(*words, within_s=CHAOS_S_MAX)
 
     assert done.stdout, done.stderr
     found = json.loads(done.stdout)

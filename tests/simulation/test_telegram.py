@@ -1,14 +1,11 @@
 """The notifier is killed while Telegram fails: nothing is lost, nothing is asked twice."""
 
 import json
-import os
-import subprocess
-import sys
 
 import pytest
 
 from tests.conftest import free_port_base
-from tests.simulation.system import ROOT
+from tests.simulation.system import System
 
 pytestmark = [pytest.mark.kafka, pytest.mark.system]
 
@@ -17,25 +14,8 @@ WORDS = ["--kills", "3", "--notices", "40", "--outage-s", "4", "--pause-s", "1.5
 
 
 def test_everybody_gets_every_notice_though_the_notifier_is_killed_and_telegram_fails(tmp_path):
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("CHANDLER_")}
-    done = subprocess.run(
-        [
-            *(sys.executable, "-P", "-m", "services", "chaos", "--telegram", *WORDS),
-            *("--data", str(tmp_path / "telegram")),
-        ],
-        env={
-            **kept,
-            "CHANDLER_PORT_BASE": str(free_port_base()),
-            "CHANDLER_ROOT": str(ROOT),
-            "PYTHONPATH": os.pathsep.join(filter(None, (str(ROOT), kept.get("PYTHONPATH")))),
-        },
-        cwd=ROOT,
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=TELEGRAM_S_MAX,
-        check=False,
-    )
+    words = ["chaos", "--telegram", *WORDS, "--data", str(tmp_path / "telegram")]
+    done = System(tmp_path / "own", free_port_base()).command(*words, within_s=TELEGRAM_S_MAX)
 
     assert done.stdout, done.stderr
     found = json.loads(done.stdout)

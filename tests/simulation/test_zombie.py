@@ -1,14 +1,11 @@
 """An executor that is frozen between commit and request, replaced, and let go on."""
 
 import json
-import os
-import subprocess
-import sys
 
 import pytest
 
 from tests.conftest import free_port_base
-from tests.simulation.system import ROOT
+from tests.simulation.system import System
 
 pytestmark = [pytest.mark.kafka, pytest.mark.system, pytest.mark.long]
 
@@ -17,23 +14,9 @@ TWICE = ("orders_twice", "exits_twice", "candles_twice", "tickers_older", "posit
 
 
 def test_an_executor_that_was_frozen_and_replaced_does_nothing_twice(tmp_path):
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("CHANDLER_")}
     words = ["chaos", "--zombie", "--target", "executor", "--frozen-s", "5", "--json"]
-    done = subprocess.run(
-        [sys.executable, "-P", "-m", "services", *words, "--data", str(tmp_path / "zombie")],
-        env={
-            **kept,
-            "CHANDLER_PORT_BASE": str(free_port_base()),
-            "CHANDLER_ROOT": str(ROOT),
-            "PYTHONPATH": os.pathsep.join(filter(None, (str(ROOT), kept.get("PYTHONPATH")))),
-        },
-        cwd=ROOT,
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=ZOMBIE_S_MAX,
-        check=False,
-    )
+    words += ["--data", str(tmp_path / "zombie")]
+    done = System(tmp_path / "own", free_port_base()).command(*words, within_s=ZOMBIE_S_MAX)
 
     assert done.stdout, done.stderr
     found = json.loads(done.stdout)
