@@ -16,7 +16,7 @@ from chandler.exchanges.bitget.feed import Received
 from chandler.exchanges.bitget.parse import parse_frame
 from chandler.exchanges.bitget.symbols import channel_of
 from chandler.streams.settings import installation
-from chandler.streams.telemetry.infra import Infra
+from chandler.streams.telemetry.infra import Connection
 from chandler.streams.telemetry.metrics import Metrics
 from chandler.streams.writing import Record, Sender
 from services.ingest.clock import Clock
@@ -87,7 +87,7 @@ def shards(sender: Sender) -> list[Shard]:
             tickers=tickers,
             complaints=complaints,
             metrics=metrics,
-            infra=Infra(installation({}), "ingest"),
+            connection=Connection(f"connection {number}", lambda kind, detail: None),
             log=log,
         )
         for symbol in symbols:

@@ -9,9 +9,15 @@ import msgspec
 
 from chandler.streams.settings import Installation
 from chandler.streams.telemetry.health import Health as Health
+from chandler.streams.telemetry.infra import Connection as Connection
+from chandler.streams.telemetry.infra import Tell as Tell
 from chandler.streams.telemetry.metrics import Metric as Metric
 from chandler.streams.telemetry.metrics import Metrics as Metrics
 from services.profile import Profile
+
+
+def _nobody(kind: str, detail: str) -> None:
+    """Tells nobody."""
 
 
 class Context(msgspec.Struct, frozen=True, kw_only=True):
@@ -25,6 +31,7 @@ class Context(msgspec.Struct, frozen=True, kw_only=True):
     log: logging.Logger
     code: str  # hash of the installed core and strategies
     metrics: Metrics = msgspec.field(default_factory=Metrics)  # of the declaration; a test's drops
+    tell: Tell = _nobody  # the topic infra, of this service
     instance: int = 0  # which of several workers of a scalable service, from 0
 
 

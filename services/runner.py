@@ -15,6 +15,7 @@ import time
 from collections.abc import AsyncIterator
 from typing import Any
 
+import msgspec
 import uvloop
 
 from chandler.streams.settings import Installation, SettingsError
@@ -160,6 +161,7 @@ def _endpoint(
 async def _served(service: Service, context: Context, teller: Infra) -> int:
     life = Life(context.installation, _name(service, context))
     before = life.begin()
+    context = msgspec.structs.replace(context, tell=teller.tell)
     context.log.info("started", extra={"pid": os.getpid(), "code": context.code[:8]})
     teller.tell("started", f"code {context.code}")
     try:

@@ -47,7 +47,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 def free_port_base(ports: int = PORTS_OF_AN_INSTALLATION) -> int:
     """A base above which all ports of an installation are free."""
-    bases = list(PORTS)
+    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+    workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    bases = list(PORTS[worker::workers])  # no two that run side by side look at the same
     random.shuffle(bases)
     return next(base for base in bases if all(free(base + offset) for offset in range(ports)))
 

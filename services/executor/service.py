@@ -100,6 +100,7 @@ async def _live(
         partial(broker_of, context.profile, context.installation, desk.account),
         reconcile_s=context.profile.desk.reconcile_s,
         log=context.log,
+        tell=context.tell,
     )
     await live(desk, venue, context, health, restored)
 

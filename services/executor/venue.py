@@ -38,6 +38,7 @@ from chandler.core.trading.events import (
 )
 from chandler.streams.exact import Inbox
 from chandler.streams.points import armed, point
+from services.declaration import Connection, Tell
 from services.executor.books import Books
 from services.executor.stops import Stops
 
@@ -57,7 +58,13 @@ class Venue:
     """One account, between the shard's loop and its broker."""
 
     def __init__(
-        self, desk: Desk, make: Callable[[], Broker], *, reconcile_s: float, log: logging.Logger
+        self,
+        desk: Desk,
+        make: Callable[[], Broker],
+        *,
+        reconcile_s: float,
+        log: logging.Logger,
+        tell: Tell,
     ) -> None:
         """`make` gives the account's broker; it is asked again while it raises AccountError."""
         self.inbox = Inbox()
@@ -65,6 +72,7 @@ class Venue:
         self._make = make
         self._made: Broker | None = None
         self._log = log
+        self._connection = Connection(f"account {desk.account}", tell)
         self._states: Mapping[str, AgentState] = {}
         self._at = -1  # newest event time that the shard has seen
         self._sends = asyncio.Semaphore(SENDS_MAX)
@@ -284,6 +292,7 @@ class Venue:
                 await self._take_pushes()
             except BrokerError as error:
                 self._log.warning("%s: no order stream: %s", self._desk.account, error)
+                self._connection.lost(f"no order stream: {error}")
             await asyncio.sleep(OPEN_AGAIN_S)
 
     async def _take_pushes(self) -> None:
@@ -291,11 +300,13 @@ class Venue:
             if not isinstance(push, StreamBroken):
                 self.inbox.put(push)
             elif push.back:
+                self._connection.back()
                 self._books.ask_now()
             else:
                 self._log.warning(
                     "%s: the order stream is cut: %s", self._desk.account, push.reason
                 )
+                self._connection.lost(f"the order stream is cut: {push.reason}")
 
     async def _look_up(self) -> None:
         """Asks for what nobody knows the end of, and for fills that are still to come."""

@@ -13,10 +13,9 @@ from chandler.exchanges.bitget.errors import VenueError
 from chandler.exchanges.bitget.feed import Feed
 from chandler.exchanges.bitget.rest import Rest
 from chandler.streams.settings import SettingsError
-from chandler.streams.telemetry.infra import Infra, infra
 from chandler.streams.writing import LostError, Sender
 from services import plugins
-from services.declaration import Context
+from services.declaration import Connection, Context
 from services.ingest import venue
 from services.ingest.clock import Clock
 from services.ingest.complaints import Complaints
@@ -39,16 +38,15 @@ UNTRUSTED_FRESH_MS = 10**12  # "rollover": no last update is too old
 
 async def run(context: Context) -> None:
     """Ingests until the stop; ends with a clear line when another instance took over."""
-    async with infra(context.installation, "ingest", context.shard) as teller:
-        sender = Sender(context.installation)
-        sending = asyncio.create_task(sender.run(), name="sender")
-        try:
-            await _until_stopped(context, Ingest(context, sender, teller))
-        finally:
-            sender.close()
-            await asyncio.wait([sending], timeout=SENDER_DRAIN_S_MAX)
-            sending.cancel()
-            await asyncio.wait([sending])
+    sender = Sender(context.installation)
+    sending = asyncio.create_task(sender.run(), name="sender")
+    try:
+        await _until_stopped(context, Ingest(context, sender))
+    finally:
+        sender.close()
+        await asyncio.wait([sending], timeout=SENDER_DRAIN_S_MAX)
+        sending.cancel()
+        await asyncio.wait([sending])
 
 
 async def _until_stopped(context: Context, ingest: "Ingest") -> None:
@@ -78,7 +76,7 @@ def _first(group: ExceptionGroup[Exception]) -> Exception:
 class Ingest:
     """All shards of this process, or one."""
 
-    def __init__(self, context: Context, sender: Sender, teller: Infra) -> None:
+    def __init__(self, context: Context, sender: Sender) -> None:
         profile = context.profile
         self._context = context
         self._log = context.log
@@ -86,7 +84,6 @@ class Ingest:
         self._rate = profile.simulator.speed if profile.simulator is not None else 1.0
         self._clock = Clock(self._rate)
         self._look = asyncio.Event()
-        self._infra = teller
         self._complaints = Complaints(context.log, context.metrics, sender)
         self._sender = sender
         wanted = plugins.wanted(profile)
@@ -187,7 +184,7 @@ class Ingest:
             tickers=self._tickers.get(number),
             complaints=self._complaints,
             metrics=context.metrics,
-            infra=self._infra,
+            connection=Connection(f"connection {number}", self._context.tell),
             log=self._log,
         )
         shard.clock_in_doubt = self._look.set

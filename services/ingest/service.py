@@ -17,7 +17,6 @@ SERVICE = Service(
         "funding",
         "tickers",
         "dead-letters",
-        "infra",
     ),
     metrics=(
         Metric(

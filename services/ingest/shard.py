@@ -19,8 +19,8 @@ from chandler.exchanges.bitget.feed import (
 )
 from chandler.exchanges.bitget.parse import CandlePush, Refused, TickerPush
 from chandler.exchanges.bitget.symbols import TICKER, channel_of
-from chandler.streams.telemetry.infra import Infra
 from chandler.streams.telemetry.metrics import Metrics
+from services.declaration import Connection
 from services.ingest.clock import Clock
 from services.ingest.complaints import Complaints
 from services.ingest.tickers import Tickers
@@ -43,7 +43,7 @@ class Shard:
         tickers: Tickers | None,
         complaints: Complaints,
         metrics: Metrics,
-        infra: Infra,
+        connection: Connection,
         log: logging.Logger,
     ) -> None:
         self.number = number
@@ -60,7 +60,7 @@ class Shard:
         self._tickers = tickers
         self._complaints = complaints
         self._metrics = metrics
-        self._infra = infra
+        self._connection = connection
         self._log = log
         self._down = False
         self._updates = 0
@@ -148,8 +148,7 @@ class Shard:
         self.trust.lost()
         self.clock_in_doubt()
         self._log.info("connection %d: open, %d symbols", self.number, len(self.symbols))
-        if self._down:
-            self._infra.tell("connection_back", f"connection {self.number}")
+        self._connection.back()
         self._down = False
 
     def _disconnected(self, event: Disconnected) -> None:
@@ -158,7 +157,7 @@ class Shard:
         if not self._down:
             level = logging.INFO if event.planned else logging.WARNING
             self._log.log(level, "connection %d lost: %s", self.number, event.reason)
-            self._infra.tell("connection_lost", f"connection {self.number}: {event.reason}")
+        self._connection.lost(event.reason)
         self._down = True
 
     def answer(self, symbol: Symbol, answer: Answer) -> None:

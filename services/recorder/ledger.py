@@ -13,7 +13,7 @@ from chandler.core.events import DeadLetter
 from chandler.streams.edge import letter
 from chandler.streams.reading.placed import Batch, Place, Tell, cluster_id, consume_placed
 from chandler.streams.settings import Installation
-from services.declaration import Context, Health
+from services.declaration import Connection, Context, Health
 from services.ledger.address import address, shown
 from services.ledger.errors import LedgerAwayError
 from services.ledger.fold.fold import raw_of
@@ -61,12 +61,13 @@ async def record(context: Context, health: Health, on_letter: Callable[[DeadLett
 
 
 class Waiting:
-    """Tries again while the ledger is away; says so once, and once that it is back."""
+    """Tries again while the ledger is away; people are told once, and once that it is back."""
 
     def __init__(self, context: Context, health: Health, url: URL) -> None:
         self._context = context
         self._health = health
         self._url = url
+        self._connection = Connection("ledger", context.tell)
 
     async def done(self, work: Callable[[], _Result]) -> _Result:
         """The result of `work`, done in a thread as often as it takes; StoppedError."""
@@ -78,12 +79,14 @@ class Waiting:
                 if not said:
                     self._context.log.error("%s", error)
                 said = str(error)
+                self._connection.lost(said)
                 self._health.state = "waiting for the ledger"
                 self._context.metrics.add("chandler_recorder_ledger_waits_total")
             else:
                 if said:
                     self._context.log.info("the ledger %s is back", shown(self._url))
                     self._health.state = "ready"
+                self._connection.back()
                 return result
             await self._pause(wait)
             wait = min(2 * wait, WAIT_S_MAX)

@@ -121,7 +121,8 @@ ELSEWHERE = {
         "test_the_generated_engine_is_found_and_does_not_look_ahead"
     ),
 }
-ALONE = ("check-causal", "indicator", "config", "bench")  # the others need a running `up`
+# The others need a running `up`.
+ALONE = ("backtest", "check-causal", "indicator", "config", "bench")
 
 
 class Shown(NamedTuple):

@@ -10,6 +10,7 @@ import pytest
 
 from services.cli.app import COMMANDS, main
 from services.cli.running.state import UpState, only_one, running, write_state
+from services.cli.test import picks
 from services.exits import FAILED, MISCONFIGURED, NO_KAFKA, USAGE
 from services.layers import ConfigurationError, root
 from services.runner import installed
@@ -187,3 +188,19 @@ def test_run_says_its_usage_without_loading_the_command_line() -> None:
 
     assert (done.returncode, done.stdout) == (USAGE, "")
     assert done.stderr == "usage: chandler run SERVICE [--shard N] [--log text|json]\n"
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        ([], False),
+        (["--durations=60", "--maxfail=1", "-x", "-vv"], False),
+        (["tests/core"], True),
+        (["-k", "pump"], True),
+        (["-mkafka"], True),
+        (["-n0"], True),
+        (["--version"], True),
+    ],
+)
+def test_only_the_tests_as_a_whole_are_run_in_two_parts(words: list[str], expected: bool) -> None:
+    assert picks(words) is expected

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from decimal import Decimal
 from typing import Any
@@ -16,7 +16,14 @@ from chandler.core.desk.live import questions, replies
 from chandler.core.events import Event, Symbol
 from chandler.core.stage import Output
 from chandler.core.trading.agents import AccountConfig, AgentConfig, PumpConfig
-from chandler.core.trading.broker import BrokerError, Refused, Reply, Unknown
+from chandler.core.trading.broker import (
+    BrokerError,
+    Push,
+    Refused,
+    Reply,
+    StreamBroken,
+    Unknown,
+)
 from chandler.core.trading.events import (
     Command,
     NoticeAsked,
@@ -51,6 +58,10 @@ def test_its_declaration_names_topics_that_are_its_own():
     for name in SERVICE.writes:
         assert set(BY_NAME[name].writers) & {"executor", "all"}, name
     assert set(SERVICE.reads) <= set(BY_NAME)
+
+
+def told_to(told: list[tuple[str, str]]) -> Callable[[str, str], None]:
+    return lambda kind, detail: told.append((kind, detail))
 
 
 def desk() -> Desk:
@@ -91,6 +102,22 @@ class Moody(PaperBroker):
         return await super().quote(symbol, **given)
 
 
+class Cut(Moody):
+    """Its order stream is cut three times, the second time while it can't be opened again."""
+
+    async def stream(self) -> AsyncIterator[Push]:
+        for back, reason in (
+            (True, "subscribed"),
+            (False, "reset"),
+            (False, "cannot connect"),
+            (True, "subscribed"),
+            (False, "too late"),
+        ):
+            yield StreamBroken(back=back, reason=reason)
+        self.hangs.set()
+        await asyncio.Event().wait()
+
+
 @pytest.fixture
 def short(monkeypatch: pytest.MonkeyPatch) -> None:
     """Requests are refused by the venue after 1.5 s, not after half a minute."""
@@ -122,7 +149,7 @@ async def executing(
         log=LOG,
         code="code",
     )
-    venue = Venue(desk(), lambda: broker, reconcile_s=60.0, log=LOG)
+    venue = Venue(desk(), lambda: broker, reconcile_s=60.0, log=LOG, tell=context.tell)
     task = asyncio.create_task(live(desk(), venue, context, context.health, restored))
     try:
         async with asyncio.timeout(DEADLINE_S):
@@ -308,7 +335,7 @@ async def test_from_the_stop_on_no_entry_is_sent_and_a_close_still_is(monkeypatc
     monkeypatch.setattr(venue_module, "DRAIN_S_MAX", 0.5)
     broker = Moody()
     broker.mood = "dies"
-    venue = Venue(desk(), lambda: broker, reconcile_s=60.0, log=LOG)
+    venue = Venue(desk(), lambda: broker, reconcile_s=60.0, log=LOG, tell=told_to([]))
     stop = asyncio.Event()
     task = asyncio.create_task(venue.run(stop))
     venue.committed({}, [Output("orders", SYMBOL, request("first"))])
@@ -351,3 +378,20 @@ def request(name: str, action: Any = "open") -> OrderRequested:
         ready_ms=1,
         sent_ms=now_ms,
     )
+
+
+async def test_people_are_told_once_that_the_venue_is_lost_and_once_that_it_is_back():
+    broker, stop = Cut(), asyncio.Event()
+    told: list[tuple[str, str]] = []
+    venue = Venue(desk(), lambda: broker, reconcile_s=60.0, log=LOG, tell=told_to(told))
+    task = asyncio.create_task(venue.run(stop))
+    async with asyncio.timeout(DEADLINE_S):
+        await broker.hangs.wait()
+    stop.set()
+    await task
+
+    assert told == [
+        ("connection_lost", "account demo: the order stream is cut: reset"),
+        ("connection_back", "account demo"),
+        ("connection_lost", "account demo: the order stream is cut: too late"),
+    ]

@@ -13,10 +13,16 @@ from chandler.core.granularity import Granularity
 from chandler.core.ingest.sequence import Sequence
 from chandler.core.ingest.trust import Trust
 from chandler.exchanges.bitget.errors import MalformedFrame
-from chandler.exchanges.bitget.feed import FeedEvent, Malformed, Received
+from chandler.exchanges.bitget.feed import (
+    Connected,
+    Disconnected,
+    FeedEvent,
+    Malformed,
+    Received,
+)
 from chandler.exchanges.bitget.parse import parse_frame
 from chandler.streams.settings import installation
-from chandler.streams.telemetry.infra import Infra
+from chandler.streams.telemetry.infra import Connection
 from chandler.streams.telemetry.metrics import Metrics
 from chandler.streams.writing import Record, Sender
 from services.ingest.clock import Clock
@@ -51,6 +57,7 @@ class Desk:
 
     def __init__(self) -> None:
         self.sender = Kept()
+        self.told: list[tuple[str, str]] = []
         self.metrics = Metrics("ingest", SERVICE.metrics)
         clock = Clock(1.0, monotonic=lambda: 1.0)
         clock.set(1.0, OPEN + 301_000)
@@ -67,7 +74,7 @@ class Desk:
             tickers=tickers,
             complaints=complaints,
             metrics=self.metrics,
-            infra=Infra(installation({}), "ingest"),
+            connection=Connection("connection 0", lambda *told: self.told.append(told)),
             log=log,
         )
         self.shard.add(Sequence(BTC, {M5: OPEN}))
@@ -175,4 +182,20 @@ async def test_raw_frames_are_kept_with_their_time(tmp_path: Path) -> None:
     assert [line.split(b"\t")[1] for line in file.read_bytes().splitlines()] == [
         b'{"a":1}',
         b"pong",
+    ]
+
+
+def test_a_cut_and_the_tries_that_fail_after_it_are_told_once():
+    desk = Desk()
+    for event in (
+        Connected(),
+        Disconnected("reset"),
+        Disconnected("cannot connect"),
+        Connected(),
+    ):
+        desk.shard.take(event)
+
+    assert desk.told == [
+        ("connection_lost", "connection 0: reset"),
+        ("connection_back", "connection 0"),
     ]

@@ -53,7 +53,7 @@ async def cluster(installation, topics, tmp_path):
     return msgspec.structs.replace(installation, data=tmp_path)
 
 
-def context(cluster, url, stop=None):
+def context(cluster, url, stop=None, told=None):
     profile = Profile(ledger=LedgerConfig(url=url.render_as_string(hide_password=False)))
     return Context(
         installation=cluster,
@@ -63,6 +63,7 @@ def context(cluster, url, stop=None):
         health=Health(),
         log=logging.getLogger("recorder"),
         code="",
+        tell=lambda kind, detail: (told if told is not None else []).append((kind, detail)),
     )
 
 
@@ -257,8 +258,10 @@ async def test_a_ledger_that_is_locked_for_a_while_delays_and_loses_nothing(
     await publish(cluster, day(10))
     stop = asyncio.Event()
     health = Health()
+    told: list[tuple[str, str]] = []
     with caplog.at_level(logging.INFO):
-        task = asyncio.create_task(record(context(cluster, database, stop), health, print))
+        own = context(cluster, database, stop, told)
+        task = asyncio.create_task(record(own, health, print))
         async with asyncio.timeout(DEADLINE_S):
             while health.state != "waiting for the ledger":
                 await asyncio.sleep(0.05)
@@ -273,6 +276,9 @@ async def test_a_ledger_that_is_locked_for_a_while_delays_and_loses_nothing(
     said = [r.getMessage() for r in caplog.records if r.name == "recorder"]
     assert sum("another program holds it" in line for line in said) == 1
     assert sum("is back" in line for line in said) == 1
+    assert [kind for kind, _ in told] == ["connection_lost", "connection_back"]
+    assert told[0][1].startswith("ledger: the ledger sqlite:")
+    assert told[1][1] == "ledger"
     assert (await again.compare(cluster, database, nothing)).differing == []
 
 

@@ -22,7 +22,7 @@ def test_everybody_gets_every_notice_though_the_notifier_is_killed_and_telegram_
     assert found["faults"] == []
     assert [found[name] for name in ("lost", "replayed_commands", "unmarked", "order")] == [0] * 4
     assert (found["notices"], found["kills"]) == (40, 3)
-    assert found["asks"] == 8
+    assert found["asks"] > 8  # one of five notices, and what people write besides
     assert found["commands"] > 0
     assert found["messages"] > 40
     assert found["telegram"]["lost_reply"] + found["telegram"]["silence"] > 0

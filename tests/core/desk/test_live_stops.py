@@ -2,12 +2,13 @@
 
 from decimal import Decimal
 
+from chandler.core.desk.journal import recheck
 from chandler.core.desk.live.inputs import StopGone, StopPlaced, StopRefused
 from chandler.core.desk.live.questions import stops_unwanted, stops_wanted
-from chandler.core.trading.broker import VenueStop
+from chandler.core.trading.broker import Refused, Unknown, VenueStop
 from chandler.core.trading.events import NoticeAsked, OrderFilled
 from tests.core.desk.account import Live
-from tests.core.desk.scene import BTC, holds, only
+from tests.core.desk.scene import BTC, holds, of, only
 
 D = Decimal
 
@@ -45,6 +46,38 @@ def test_a_stop_that_triggers_at_the_venue_closes_in_the_books_and_is_not_wanted
     assert stops_unwanted(scene.states) == [stop]
     assert only(scene.take(StopGone(id=stop.id, symbol=BTC, at=scene.now)), NoticeAsked)
     assert stops_unwanted(scene.states) == []
+    holds(scene)
+
+
+def test_a_stops_fill_that_comes_before_its_entrys_closes_what_that_opened():
+    """A push is faster than the lookup of an order whose reply was lost in a crash."""
+    scene = Live()
+    made = scene.enter(stop=95.0)
+    scene.take(Unknown(id=made.id, reason="started anew", at=scene.now))
+    stopped = scene.trade(made, None, "94.9", id="", venue_id="x", trade="s1", buys=False)
+
+    assert scene.take(stopped) == scene.take(stopped) == []
+    entry, close = of(scene.fill(made), OrderFilled)
+
+    assert (entry.leg, close.action, close.trade) == ("entry", "close", "s1")
+    assert scene.states["anna"].holdings == {}
+    assert scene.states["anna"].early == []
+    assert scene.take(stopped) == []
+    holds(scene)
+    assert list(recheck(scene.desk, scene.records)) == []
+
+
+def test_a_fill_that_waited_for_an_entry_that_never_was_is_nobodys():
+    scene = Live()
+    made = scene.enter(stop=95.0)
+    strange = scene.trade(made, None, "94.9", id="", venue_id="x", trade="s1", buys=False)
+
+    assert scene.take(strange) == []
+    told = of(scene.take(Refused(id=made.id, code="x", reason="no", at=scene.now)), NoticeAsked)
+
+    assert any("by nobody of the desk" in each.text for each in told)
+    assert scene.take(strange) == []
+    assert scene.states["anna"].early == []
     holds(scene)
 
 

@@ -36,6 +36,7 @@ POINT_S_MAX = 45.0  # until an armed life has come to its point
 POINT_PASSES_MAX = 4
 READY_SHARE = 0.7  # of the kills wait until the notifier works; the others strike whenever
 ASK_EVERY = 5  # notices
+ASK_S = 1.5  # between two asks while Telegram can be reached, on the average
 CALM_S = 2.0  # between two faults
 KILL_S = 5.0  # that a kill takes, roughly, until the next one
 NEWEST = 50  # records of a lane that are looked at after an error
@@ -97,6 +98,7 @@ class Drill:
         self.kills: list[float] = []  # when, seconds since 1970
         self._spells: list[tuple[float, float]] = []  # in which nobody knows what has arrived
         self._cuts = 0
+        self._reachable = True
         self._chance = random.Random(seed)
         self._seed = seed
         self._armed = ""
@@ -155,6 +157,7 @@ class Drill:
         async with asyncio.TaskGroup() as group:
             group.create_task(self._happen(notices, gap_s))
             group.create_task(self._weather(spells))
+            group.create_task(self._talk(weather_s))
             group.create_task(self._strike(kills_of(kills, pause_s, self._chance), done))
         await self._until(lambda: self._child.ready, "the notifier is back")
 
@@ -199,14 +202,22 @@ class Drill:
             await self._publish(record)
             self._confirm()
             if number % ASK_EVERY == 0:
-                self._ask(number // ASK_EVERY)
+                self._ask()
                 await self._answer()
             await asyncio.sleep(self._chance.uniform(0, 2 * gap_s))
 
-    def _ask(self, number: int) -> None:
+    async def _talk(self, for_s: float) -> None:
+        """What people write while it reaches Telegram: what they write besides mostly expires."""
+        end = time.monotonic() + for_s
+        while time.monotonic() < end:
+            await asyncio.sleep(self._chance.uniform(0, 2 * ASK_S))
+            if self._reachable:
+                self._ask()
+
+    def _ask(self) -> None:
         staff = [name for name, user in USERS.items() if user.role != "viewer"]
         user = self._chance.choice(staff)
-        text, token = wish(number, USERS[user].role, self._chance)
+        text, token = wish(len(self.asks) + 1, USERS[user].role, self._chance)
         update = self._bot.updates.next
         People(self._bot).say(self._people[user], text)
         self.asks.append(Ask(update, user, text, token))
@@ -254,10 +265,12 @@ class Drill:
             began = time.time()
             if spell.faults is None:
                 self._cuts += 1
+                self._reachable = False
                 await self.stand_in.close_port()
                 self._spells.append((began, time.time()))
                 await asyncio.sleep(spell.seconds)
                 await self.stand_in.open_port()
+                self._reachable = True
                 continue
             self.stand_in.weather.set(spell.faults)
             await asyncio.sleep(spell.seconds)

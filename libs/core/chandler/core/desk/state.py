@@ -10,7 +10,7 @@ import msgspec
 
 from chandler.core.events import Signal, Symbol
 from chandler.core.granularity import DAY_MS
-from chandler.core.trading.broker import VenueStop
+from chandler.core.trading.broker import VenueFill, VenueStop
 from chandler.core.trading.events import Direction, OrderRequested, PositionMarked
 from chandler.core.trading.money import ZERO, minus, places, plus, ratio, times, total
 from chandler.core.trading.paper import PaperAccount
@@ -100,6 +100,7 @@ class AgentState(msgspec.Struct, frozen=True, kw_only=True):
     foreign: dict[Symbol, Decimal] = {}  # live: accepted as not ours, signed
     stops: dict[Symbol, VenueStop] = {}  # live: that the venue holds
     reversals: dict[Symbol, Signal] = {}  # live: to be entered once the position is closed
+    early: list[VenueFill] = []  # live: they may close what an order on its way has opened
 
     @property
     def balance(self) -> Decimal:

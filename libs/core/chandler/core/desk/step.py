@@ -8,7 +8,7 @@ from chandler.core.desk.closing import on_exit
 from chandler.core.desk.commands import on_command
 from chandler.core.desk.config import Desk
 from chandler.core.desk.entries import on_signal
-from chandler.core.desk.live.fills import on_fill, on_funding
+from chandler.core.desk.live.fills import on_fill, on_funding, take_early
 from chandler.core.desk.live.inputs import (
     AccountLost,
     AccountOpened,
@@ -85,6 +85,7 @@ def take(
             pass  # in force from the next ticker on, which sees it
         case _:
             _on_venue(turn, event)
+            take_early(turn)
     return turn.taken()
 
 

@@ -8,7 +8,7 @@ import contextlib
 import os
 import socket
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import Literal
 
 from chandler.core.events import InfraEvent
@@ -25,6 +25,7 @@ Kind = Literal[
     "connection_lost",
     "connection_back",
 ]
+Tell = Callable[[Kind, str], None]  # the detail follows
 
 
 class Infra:
@@ -45,6 +46,25 @@ class Infra:
             detail=detail,
         )
         self.background.send("infra", event.service, event, again=True)
+
+
+class Connection:
+    """Tells that the other side is lost and that it is back, each once; `name` stands in both."""
+
+    def __init__(self, name: str, tell: Tell) -> None:
+        self._name = name
+        self._tell = tell
+        self._down = False
+
+    def lost(self, why: str) -> None:
+        if not self._down:
+            self._tell("connection_lost", f"{self._name}: {why}")
+        self._down = True
+
+    def back(self) -> None:
+        if self._down:
+            self._tell("connection_back", self._name)
+        self._down = False
 
 
 @contextlib.asynccontextmanager

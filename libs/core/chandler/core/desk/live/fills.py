@@ -9,7 +9,7 @@ from chandler.core.desk.closing import Why, close_all
 from chandler.core.desk.eligibility import REASONS
 from chandler.core.desk.entries import decide, enter, look_of, remembered
 from chandler.core.desk.live.replies import find, finish, keep
-from chandler.core.desk.state import AgentState, Intent, day_of, pending
+from chandler.core.desk.state import AgentState, Holding, Intent, day_of, opening, pending
 from chandler.core.desk.turn import Turn
 from chandler.core.events import Symbol
 from chandler.core.granularity import DAY_MS
@@ -26,8 +26,8 @@ STRANGE = Decimal("0.1")  # a fill so far off the price of the decision is told
 
 def on_fill(turn: Turn, fill: VenueFill) -> None:
     """Books a fill, once: of an order of ours, of a stop at the venue, or of somebody else."""
-    key = f"{fill.venue_id or fill.id}/{fill.trade}"
-    if any(key in state.processed for state in turn.states()) or fill.size <= 0:
+    key = _key(fill)
+    if any(_is_taken(state, key) for state in turn.states()) or fill.size <= 0:
         return
     intent = find(turn, fill.id, fill.venue_id)
     if intent is not None and intent.request.buys == fill.buys:
@@ -35,6 +35,14 @@ def on_fill(turn: Turn, fill: VenueFill) -> None:
         _ours(turn, intent, fill)
     else:
         _others(turn, fill, key)
+
+
+def _key(fill: VenueFill) -> str:
+    return f"{fill.venue_id or fill.id}/{fill.trade}"
+
+
+def _is_taken(state: AgentState, key: str) -> bool:
+    return key in state.processed or any(_key(each) == key for each in state.early)
 
 
 def _known(turn: Turn, agent: str, key: str) -> None:
@@ -113,15 +121,50 @@ def settle(turn: Turn, agent: str, symbol: Symbol) -> None:
         turn.refuse(turn.state(agent), symbol, signal.side, signal.id, signal.source, *fault)
 
 
+def take_early(turn: Turn) -> None:
+    """Takes the fills that waited for an order on its way, where that is known by now."""
+    for state in turn.states():
+        if state.early and not all(_waits_for(turn, fill) for fill in state.early):
+            turn.put(replace(state, early=[]))
+            for fill in state.early:
+                on_fill(turn, fill)
+
+
+def _waits_for(turn: Turn, fill: VenueFill) -> AgentState | None:
+    """Whose order on its way may have opened what the fill closes: its own fill comes after it.
+
+    A venue's stop can fill before the executor knows of the entry: a push is faster than a lookup.
+    """
+    held = [each.position.size for _, each in _closed_by(turn, fill)]
+    if held and held[0] >= fill.size:
+        return None
+    for state in turn.states():
+        if any(each.request.buys != fill.buys for each in opening(state, fill.symbol)):
+            return state
+    return None
+
+
+def _closed_by(turn: Turn, fill: VenueFill) -> list[tuple[AgentState, Holding]]:
+    """Positions on the other side."""
+    return [
+        (state, holding)
+        for state in turn.states()
+        if (holding := state.holdings.get(fill.symbol)) is not None
+        and (holding.position.side == "long") != fill.buys
+    ]
+
+
 def _others(turn: Turn, fill: VenueFill, key: str) -> None:
     """A fill of no intent: a stop that the venue held, or somebody at the account.
 
     What it takes off an agent's position is booked, so that the books stay right.
     """
-    for state in turn.states():
-        holding = state.holdings.get(fill.symbol)
-        if holding is None or (holding.position.side == "long") == fill.buys:
-            continue
+    waiting = _waits_for(turn, fill)
+    if waiting is not None:
+        turn.put(replace(waiting, early=[*waiting.early, fill]))
+        turn.kept = True
+        return
+    for state, holding in _closed_by(turn, fill):
         _known(turn, state.agent, key)
         size = min(fill.size, holding.position.size)
         stop = state.stops.get(fill.symbol)
