@@ -183,6 +183,25 @@ def test_a_position_that_lives_on_after_its_end_is_found():
     assert "after its end" in found.faults[0]
 
 
+def test_a_position_that_a_late_fill_opens_again_is_none():
+    """An add was on its way when all that was known was closed."""
+    closed, _ = told(closed_and_open())
+    _, _, close = exit_story()
+    first = replace(close, action="open", trade="1", position=closed.position.id)
+    fills = [
+        first,
+        replace(first, action="close", trade="2"),
+        replace(first, action="add", trade="3"),
+    ]
+    again = PositionOpened(position=closed.position, symbol=BTC, at=closed.at - 1)
+    live = (closed.position.account,)
+
+    assert count(*fills, closed, again, live=live).well
+    assert count(*fills[:2], closed, again, live=live).positions_older == 1
+    assert count(*fills, closed, again, closed, again, live=live).positions_older == 1
+    assert count(*fills, fills[2], closed, again, closed, again, live=live).positions_older == 1
+
+
 def test_an_order_that_is_filled_in_two_parts_is_one_order():
     _, intent, fill = exit_story()
     first = replace(fill, size=fill.size / Decimal(2), done=False)

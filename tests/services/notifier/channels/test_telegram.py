@@ -103,6 +103,16 @@ async def test_what_goes_wrong_for_now_comes_later(stand_in, telegram, faults, p
     assert outcome.reason
 
 
+async def test_words_that_have_to_wait_after_their_picture_come_as_a_repeat(stand_in, telegram):
+    """The picture comes once more with them."""
+    stand_in.weather.set(Faults(storm_s=7, methods=("sendMessage",)))
+
+    outcome = await telegram.bring(message("x" * 1_025), png())
+
+    assert texts(stand_in) == [None]
+    assert (outcome.what, outcome.perhaps, outcome.retry_after_ms) == ("later", True, 7_000)
+
+
 async def test_a_closed_port_has_taken_nothing(stand_in, telegram):
     await stand_in.close_port()
 

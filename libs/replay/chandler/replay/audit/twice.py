@@ -5,11 +5,13 @@ Knows nothing of Kafka: it takes the records of each partition in their order.
 
 from collections import Counter, defaultdict
 from collections.abc import Collection, Mapping
+from decimal import Decimal
 from typing import NamedTuple
 
 from chandler.core.events import CandleMissing, CandleSealed, Event, Symbol, Ticker
 from chandler.core.trading.events import (
     ExitRequested,
+    Liquidated,
     OrderFilled,
     OrderRequested,
     PositionClosed,
@@ -17,6 +19,7 @@ from chandler.core.trading.events import (
     PositionUpdated,
     TickersOut,
 )
+from chandler.core.trading.money import ZERO, minus, plus
 from chandler.replay.audit.reckoning import VenueTruth
 
 TOPICS = ("tickers", "positions", "exits", "orders")  # that are counted, beside the candles
@@ -47,6 +50,25 @@ class Twice(NamedTuple):
         )
 
 
+class _Trips:
+    """How often fills open each position: an add that was on its way opens one that has ended."""
+
+    def __init__(self) -> None:
+        self.opened: Counter[str] = Counter()
+        self._sizes: dict[str, Decimal] = {}
+
+    def take(self, event: OrderFilled | Liquidated) -> None:
+        size = self._sizes.get(event.position, ZERO)
+        if isinstance(event, Liquidated):
+            size = ZERO
+        elif event.action == "close":
+            size = max(minus(size, event.size), ZERO)
+        else:
+            self.opened[event.position] += not size
+            size = plus(size, event.size)
+        self._sizes[event.position] = size
+
+
 class _Positions:
     """The events of all positions. Those at a venue are by arrival: fills come after prices."""
 
@@ -57,12 +79,16 @@ class _Positions:
         self._newest: dict[str, Event] = {}
         self._at: dict[tuple[str, str], int] = {}  # (position, what it is compared with) → newest
         self._closed: set[str] = set()
+        self._again: Counter[str] = Counter()  # opened after their end
 
     def take(self, event: PositionOpened | PositionUpdated | PositionClosed) -> None:
         now, kind = event.position, type(event).__name__
         before = self._newest.get(now.id)
         wrong = ""
-        if now.id in self._closed:
+        if isinstance(event, PositionOpened) and now.id in self._closed:
+            self._again[now.id] += 1  # `found` says whether its fills do so, too
+            self._closed.remove(now.id)
+        elif now.id in self._closed:
             wrong = "after its end"
         elif before == event:
             wrong = "twice"
@@ -81,6 +107,15 @@ class _Positions:
         self._newest[now.id] = event
         for like in {"", _like(event)}:
             self._at[now.id, like] = max(event.at, self._at.get((now.id, like), -1))
+
+    def found(self, trips: Mapping[str, int]) -> list[str]:
+        """All that is wrong; `trips`: how often fills open each."""
+        return self.wrong + [
+            f"position {one} is opened {n + 1} times, after its end; its fills open it "
+            f"{trips.get(one, 0)} times"
+            for one, n in sorted(self._again.items())
+            if n + 1 > trips.get(one, 0)
+        ]
 
     def _before(self, event: PositionOpened | PositionUpdated | PositionClosed) -> int:
         """The newest time that this event may not be older than."""
@@ -111,6 +146,7 @@ class Counting:
         self._shards: dict[int, int] = {}  # partition → how many say something there now
         self._newest: dict[Symbol, int] = {}  # tickers
         self._positions = _Positions(live)
+        self._trips = _Trips()
         self._older: list[str] = []
         self._dropped = 0
 
@@ -131,8 +167,12 @@ class Counting:
             self._cause[event.id] = event.cause
         elif isinstance(event, OrderFilled):
             self._fills[event.trade] += 1
+            if self._fills[event.trade] == 1:
+                self._trips.take(event)
             if event.done:
                 self._ended.add(event.id)
+        elif isinstance(event, Liquidated):
+            self._trips.take(event)
 
     def _word(self, partition: int, event: TickersOut) -> None:
         said = self._said[partition]
@@ -164,13 +204,14 @@ class Counting:
         exits += _twice(filled, "{n} orders were filled for exit {one}")
         slots = Counter({" ".join(map(str, slot)): n for slot, n in self._slots.items() if n > 1})
         candles = _twice(slots, "candle {one} is there {n} times")
-        every = (orders, exits, candles, self._older, self._positions.wrong)
+        positions = self._positions.found(self._trips.opened)
+        every = (orders, exits, candles, self._older, positions)
         return Twice(
             orders_twice=len(orders),
             exits_twice=len(exits),
             candles_twice=len(candles),
             tickers_older=len(self._older),
-            positions_older=len(self._positions.wrong),
+            positions_older=len(positions),
             tickers_dropped=self._dropped,
             positions_late=self._positions.late,
             faults=[line for lines in every for line in lines[:SHOWN_MAX]],
