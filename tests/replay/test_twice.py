@@ -194,9 +194,13 @@ def test_a_position_that_a_late_fill_opens_again_is_none():
         replace(first, action="add", trade="3"),
     ]
     again = PositionOpened(position=closed.position, symbol=BTC, at=closed.at - 1)
+    mark = PositionUpdated(position=closed.position, symbol=BTC, why="mark", at=closed.at - 2)
+    caught_up = replace(mark, at=again.at)  # prices since the fill, which were seen before
     live = (closed.position.account,)
 
     assert count(*fills, closed, again, live=live).well
+    assert count(*fills, caught_up, closed, again, mark, live=live).well
+    assert count(*fills, mark, caught_up, mark, live=live).positions_older == 1
     assert count(*fills[:2], closed, again, live=live).positions_older == 1
     assert count(*fills, closed, again, closed, again, live=live).positions_older == 1
     assert count(*fills, fills[2], closed, again, closed, again, live=live).positions_older == 1

@@ -88,6 +88,9 @@ class _Positions:
         if isinstance(event, PositionOpened) and now.id in self._closed:
             self._again[now.id] += 1  # `found` says whether its fills do so, too
             self._closed.remove(now.id)
+            self._newest.pop(now.id, None)  # its fills have a time of their own
+            for like in ("", "mark", "fill"):
+                self._at.pop((now.id, like), None)
         elif now.id in self._closed:
             wrong = "after its end"
         elif before == event:
