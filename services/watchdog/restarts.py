@@ -35,7 +35,9 @@ class Restarts:
         self._supervisor = supervisor
         self._half = half
         self._known = known
-        self._newest_ms = _now_ms()  # CreateTime; what comes twice after a loss is known by its id
+        # CreateTime; what comes twice after a loss is known by its id. A command of this very
+        # millisecond was written before.
+        self._newest_ms = _now_ms() + 1
         self._seen: dict[str, None] = {}
         self._sender = Sender(installation)
 

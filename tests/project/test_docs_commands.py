@@ -121,8 +121,7 @@ ELSEWHERE = {
         "test_the_generated_engine_is_found_and_does_not_look_ahead"
     ),
 }
-# The others need a running `up`.
-ALONE = ("backtest", "check-causal", "indicator", "config", "bench")
+ALONE = ("check-causal", "indicator", "config", "bench")  # the others need a running `up`
 
 
 class Shown(NamedTuple):

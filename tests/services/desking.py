@@ -45,6 +45,7 @@ class Said(NamedTuple):
 
     @property
     def json(self) -> Any:
+        assert self.out, f"nothing was printed, status {self.status}: {self.err}"
         return msgspec.json.decode(self.out.splitlines()[-1])
 
 

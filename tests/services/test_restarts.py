@@ -145,7 +145,7 @@ async def test_a_restart_is_asked_for_in_a_topic_and_answered_there(
     assert (status, unknown) == (WELL, FAILED)
     assert "done: ingest drained within" in said.out
     assert "unknown service 'ingset'" in said.out
-    assert count == 2
+    assert count == 2, watched.changes
     assert [each.command for each in answers if isinstance(each, Answer)][:1] == ["c2"]
     assert len(answers) == 3
 

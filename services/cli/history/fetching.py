@@ -4,6 +4,7 @@ import asyncio
 import sys
 import time
 from collections.abc import Sequence
+from random import Random
 from typing import Annotated
 
 import msgspec
@@ -13,7 +14,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from chandler.core.events import CandleMissing, CandleSealed, Symbol
 from chandler.core.granularity import Granularity, interval_ms, utc
-from chandler.exchanges.bitget.errors import VenueError, VenueRefused
+from chandler.exchanges.bitget.errors import RateLimited, VenueError, VenueRefused
 from chandler.exchanges.bitget.rest import Rest
 from chandler.replay.history.names import SYMBOL, spelled
 from chandler.replay.history.sheet import HistoryError
@@ -23,7 +24,7 @@ from services.cli.history import shown
 from services.cli.history.holding import held, publishing, unfilled
 from services.cli.records.moments import moment
 from services.exits import first_cause
-from services.history.fetching import Asked, Fetch, Fetched, span
+from services.history.fetching import AGAIN, TRIES_MAX, Asked, Fetch, Fetched, span
 from services.history.publishing import Publisher
 from services.ingest.venue import venue_config
 from services.profile import Profile
@@ -112,14 +113,24 @@ class _Work:
             )
 
     async def _venue_time(self, rest: Rest) -> int:
-        try:
-            return await rest.server_time()
-        except VenueError as error:
-            raise VenueError(
-                f"the venue at {self._config.rest_url} doesn't answer ({error}): start the "
-                "simulator with ./chandler run simulator, or name another venue with "
-                "CHANDLER_PROFILE=paper"
-            ) from None
+        """The venue's clock; one that is busy is asked again, as for its candles."""
+        again, random = AGAIN.scaled(self._profile.pace), Random()
+        url, tries = self._config.rest_url, 0
+        while True:
+            tries += 1
+            try:
+                return await rest.server_time()
+            except RateLimited as error:
+                if tries == TRIES_MAX:
+                    raise RateLimited(
+                        f"the venue at {url} is too busy ({error}, {tries} times): try again later"
+                    ) from None
+                await asyncio.sleep(again.wait_s(tries, random))
+            except VenueError as error:
+                raise VenueError(
+                    f"the venue at {url} doesn't answer ({error}): start the simulator with "
+                    "./chandler run simulator, or name another venue with CHANDLER_PROFILE=paper"
+                ) from None
 
     async def _look_before(
         self, publisher: Publisher, symbols: Sequence[Symbol], begin: int
