@@ -27,7 +27,7 @@ def _simulator(profile: Profile, installation: Installation) -> VenueConfig | No
     """Where this installation's simulator answers; None without one."""
     if profile.simulator is None:
         return None
-    host = f"127.0.0.1:{installation.port(PORT_SIMULATOR)}"
+    host = f"{installation.simulator_host}:{installation.port(PORT_SIMULATOR)}"
     return msgspec.structs.replace(
         profile.venue,
         rest_url=profile.venue.rest_url or f"http://{host}",

@@ -124,7 +124,7 @@ async def run_service(service: Service, context: Context) -> int:
     loop.set_exception_handler(_left_over)
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, context.stop.set)
-    host = os.environ.get("CHANDLER_HTTP_HOST", "127.0.0.1")
+    host = context.installation.http_host
     port = http_port(context.installation, Worker(service.name, context.instance))
     try:
         async with (

@@ -14,5 +14,5 @@ def api_url(installation: Installation, telegram: TelegramConfig) -> str:
     if telegram.api_url:
         return telegram.api_url.rstrip("/")
     if telegram.stand_in:
-        return f"http://127.0.0.1:{installation.port(PORT_TELEGRAM)}"
+        return f"http://{installation.telegram_host}:{installation.port(PORT_TELEGRAM)}"
     return API_URL

@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 import typer
 
+from services.cli import interrupts
 from services.exits import INTERRUPTED, USAGE, first_cause, one_line, status_of
 
 
@@ -103,6 +104,7 @@ def main(words: list[str]) -> int:
     if os.environ.get("CHANDLER_LOG_LEVEL") != "debug":
         # What a command has to say of Kafka it says itself, once.
         logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
+    interrupts.listen()
     only = next((word for word in words if not word.startswith("-")), "")
     try:
         command = typer.main.get_command(build(only))
@@ -110,6 +112,7 @@ def main(words: list[str]) -> int:
     except typer.Abort:
         return INTERRUPTED
     except KeyboardInterrupt:
+        sys.stderr.write("chandler: stopped by Ctrl-C\n")
         return INTERRUPTED
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

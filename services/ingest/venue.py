@@ -42,7 +42,7 @@ def venue_config(profile: Profile, installation: Installation) -> VenueConfig:
             f"profile {profile.name} has no [simulator] and doesn't name venue.rest_url and "
             "venue.ws_url: set them, or add a simulator"
         )
-    host = f"127.0.0.1:{installation.port(PORT_SIMULATOR)}"
+    host = f"{installation.simulator_host}:{installation.port(PORT_SIMULATOR)}"
     return msgspec.structs.replace(
         venue,
         rest_url=venue.rest_url or f"http://{host}",

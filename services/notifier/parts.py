@@ -75,7 +75,7 @@ class Notifier:
     async def run(self) -> None:
         """Until the stop, and until what is on its way then has arrived."""
         context, loop = self._context, self.loop
-        host = os.environ.get("CHANDLER_HTTP_HOST", "127.0.0.1")
+        host = context.installation.http_host
         port = context.installation.port(PORT_ALERTS)
         secret = os.environ.get(SECRET_VARIABLE, "")
         work = [self._views.run(context.stop), self._follow(), self._tell_health()]

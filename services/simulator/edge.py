@@ -23,7 +23,13 @@ async def run(context: Context) -> None:
         port = installation.port(PORT_SIMULATOR)
         names = accounts_of(context.profile)
         simulator = await asyncio.to_thread(
-            Simulator, config, installation.data, port, context.log, names
+            Simulator,
+            config,
+            installation.data,
+            port,
+            context.log,
+            names,
+            installation.http_host,
         )
         async with simulator:
             context.log.info("venue time %d at %g x", simulator.clock.now(), config.speed)

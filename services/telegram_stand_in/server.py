@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
 from http import HTTPStatus
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import orjson
 from aiohttp import web
@@ -33,7 +33,7 @@ from services.telegram_stand_in.refusals import ApiError, too_many
 from services.telegram_stand_in.webhooks import Webhook
 
 HOST = "127.0.0.1"
-LOOPBACK = {"127.0.0.1", "localhost", "[::1]"}
+LOOPBACK = frozenset({"127.0.0.1", "localhost", "[::1]"})
 BODY_BYTES_MAX = DOCUMENT_BYTES_MAX + (1 << 20)
 REFUSED_S_MAX = 600.0
 CLOSE_S = 1.0
@@ -61,6 +61,7 @@ class StandIn:
         port: int = 0,
         *,
         host: str = HOST,
+        names: frozenset[str] = frozenset(),
         bots: Mapping[str, str] | None = None,
         people: tuple[Person, ...] = (),
         limits: Limits | None = None,
@@ -71,9 +72,12 @@ class StandIn:
     ) -> None:
         """`bots`: usernames by token; `people`: those whom the bots know from the beginning.
 
+        `host`: listened on; `names`: by which it is reached, beside loopback's and the host's.
+
         Port 0: any free one, known once started. StandInError where a token isn't one.
         """
         self.host, self.port = host, port
+        self._names = LOOPBACK | {host} | names
         self.clock, self.weather = clock or Clock(), Weather(faults or Faults())
         self.bots: dict[str, Bot] = {}
         self._methods: dict[str, dict[str, Method]] = {}
@@ -104,7 +108,7 @@ class StandIn:
 
     async def __aenter__(self) -> Self:
         app = web.Application(
-            client_max_size=BODY_BYTES_MAX, middlewares=[_guard] if self.host in LOOPBACK else []
+            client_max_size=BODY_BYTES_MAX, middlewares=[_guard(self._names)]
         )
         app.router.add_get("/", self._page)
         Control(self).add_routes(app.router)
@@ -261,14 +265,19 @@ class StandIn:
                             content_type="application/json")  # fmt: skip
 
 
-@web.middleware
-async def _guard(
-    request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
-) -> web.StreamResponse:
+def _guard(names: frozenset[str]) -> Any:
     """Keeps a page out that reaches this port by a name of its own (DNS rebinding)."""
-    if request.host.rpartition(":")[0] not in LOOPBACK:
-        return web.Response(status=403, text="expected a loopback address as the host")
-    return await handler(request)
+
+    @web.middleware
+    async def guarded(
+        request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
+    ) -> web.StreamResponse:
+        if request.host.rpartition(":")[0] not in names:
+            expected = ", ".join(sorted(names))
+            return web.Response(status=403, text=f"expected one of these as the host: {expected}")
+        return await handler(request)
+
+    return guarded
 
 
 def _said(error: ApiError) -> web.Response:

@@ -21,6 +21,8 @@ async def run(context: Context) -> None:
     )
     server = StandIn(
         context.installation.port(PORT_TELEGRAM),
+        host=context.installation.http_host,
+        names=frozenset({context.installation.telegram_host}),
         bots={STAND_IN_TOKEN: STAND_IN_USERNAME},
         people=people,
         log=context.log,

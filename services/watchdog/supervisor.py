@@ -197,7 +197,7 @@ class Supervisor:
         await ended(running, deadline - time.monotonic())
         for child in running:
             if child.pid is not None:
-                self._on_change(child, f"{child.worker.name} did not drain in time: killed")
+                self._on_change(child, f"{child.worker.name} did not drain in time: killed (nothing is lost: it goes on from what is committed)")
                 send(child, signal.SIGKILL)
         await ended(running, KILL_S_MAX)
         for keeper in self._keepers:

@@ -46,6 +46,21 @@ def test_candles_in_order_and_slots_the_venue_lacks_are_well() -> None:
     assert audit.line == "candles=3 resealed=0 gaps=0 out_of_order=0 missing_at_venue=1"
 
 
+def test_symbols_that_end_well_before_the_others_are_told_and_no_gap() -> None:
+    rows = [sealed(bar(number)) for number in range(9)]
+    little = [sealed(bar(number), symbol="ETHUSDT") for number in range(7)]
+    far = [sealed(bar(number), symbol="SOLUSDT") for number in range(4)]
+
+    assert audited(rows + little).behind() == []
+    audit = audited(rows + little + far)
+
+    assert audit.well and audit.gaps == 0
+    assert [(each.symbol, each.series, each.slots) for each in audit.behind()] == [
+        ("SOLUSDT", 1, 5)
+    ]
+    assert "SOLUSDT by 5 candles" in audit.behind()[0].line
+
+
 def test_nothing_to_look_at_is_a_failure() -> None:
     assert not CandleAudit().well
 

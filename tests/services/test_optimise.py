@@ -200,9 +200,7 @@ def test_a_study_goes_on_where_it_was_ended_as_if_it_had_not_been(
     with monkeypatch.context() as patched:
         patched.setattr(Study, "tell", ended)
         assert main(command(candles, 6, "--study", "cut")) == 130
-    assert (
-        "stopped after 3 trials of study cut: the same command goes on" in capsys.readouterr().err
-    )
+    assert "study cut has 3 of 6 trials: the same command goes on" in capsys.readouterr().err
     cut = ran(capsys, command(candles, 6, "--study", "cut"))["outcome"]
 
     assert values("cut") == values("whole")

@@ -127,18 +127,18 @@ def _run(
                 _search(installation, ready, trials, processes, over_topics, quiet=as_json)
         except KeyboardInterrupt:
             _note(
-                f"stopped after {len(study.done)} trials of study {study.name}: the same command "
-                "goes on"
+                f"stopped, study {study.name} has {len(study.done)} of {trials} trials: the same "
+                "command goes on"
             )
             return INTERRUPTED
+        if closed:
+            _note(
+                f"study {study.name} has looked at what it held out: nothing is run, here is what "
+                "came of it; it is not looked at again, and no trials are added; begin another "
+                "with --study NAME"
+            )
         status = _finished(installation, ready, out, as_json=as_json)
-        if not closed:
-            return status
-        _note(
-            f"study {study.name} has looked at what it held out: it is not looked at again, and "
-            "no trials are added; begin another with --study NAME"
-        )
-        return FAILED if trials > len(study.done) else status
+        return FAILED if closed and trials > len(study.done) else status
 
 
 def _search(

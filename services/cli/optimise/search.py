@@ -11,6 +11,7 @@ from chandler.replay.optimise.scoring import WORST, score_of, scored
 from chandler.replay.optimise.space import changes_of
 from chandler.replay.optimise.walk import Walk, walk_forward
 from chandler.streams.settings import Installation
+from services.cli import interrupts
 from services.cli.optimise.crews import Crew
 from services.cli.optimise.store import Done, HeldOut, Study
 
@@ -23,6 +24,7 @@ def pursue(study: Study, crew: Crew, trials: int, tell: Tell) -> None:
     asked: dict[int, dict[str, float]] = {}
     try:
         while len(study.done) < trials:
+            interrupts.check()
             while study.flying < crew.size and len(study.done) + study.flying < trials:
                 number, params = study.ask()
                 asked[number] = params
@@ -82,6 +84,7 @@ def look(study: Study, best: Done, installation: Installation, past: Past, threa
     plan, held_out = study.plan, study.held_out
     window = plan.split.hold_out
     assert window is not None, "nothing is held out"
+    interrupts.check()  # there is one look only
     if held_out is None:
         now = datetime.now(UTC).isoformat(timespec="seconds")
         held_out = HeldOut(trial=best.number, looked_at=now, score=best.score or 0.0)

@@ -47,6 +47,7 @@ def candles(
             "missing_at_venue": checked.missing_at_venue,
             "symbols": len(checked.symbols),
             "by_granularity": checked.by_granularity,
+            "behind": [each._asdict() for each in checked.behind()],
         }
         if comparison is not None:
             report["against"] = {name: each._asdict() for name, each in compared.items()}
@@ -60,6 +61,8 @@ def candles(
         *(comparison.faults if comparison else ()),
     ]:
         typer.echo(fault.line, err=True)
+    for behind in checked.behind():
+        typer.echo(behind.line, err=True)
     typer.echo(checked.line)
     for granularity, each in compared.items():
         typer.echo(f"{granularity}: candles={each.candles} differing={each.differing}")

@@ -10,6 +10,7 @@ from pathlib import Path
 import msgspec
 
 PORT_BASE_DEFAULT = 29_000
+LOOPBACK = "127.0.0.1"
 # Offsets from the port base.
 PORT_KAFKA = 0
 PORT_KAFKA_CONTROLLER = 1
@@ -45,6 +46,9 @@ class Installation(msgspec.Struct, frozen=True, kw_only=True):
     security: KafkaSecurity
     topic_prefix: str  # before topics, groups and transactional ids
     log_format: str  # "text" or "json"
+    http_host: str = LOOPBACK  # what services listen on
+    simulator_host: str = LOOPBACK  # where the simulator is reached
+    telegram_host: str = LOOPBACK  # where Telegram's stand-in is reached
 
     @property
     def embedded(self) -> bool:
@@ -84,4 +88,7 @@ def installation(environ: Mapping[str, str] = os.environ, root: Path | None = No
         ),
         topic_prefix=environ.get("CHANDLER_TOPIC_PREFIX", ""),
         log_format=environ.get("CHANDLER_LOG", "text"),
+        http_host=environ.get("CHANDLER_HTTP_HOST") or LOOPBACK,
+        simulator_host=environ.get("CHANDLER_SIMULATOR_HOST") or LOOPBACK,
+        telegram_host=environ.get("CHANDLER_TELEGRAM_HOST") or LOOPBACK,
     )

@@ -51,6 +51,7 @@ class Simulator:
         port: int,
         log: logging.Logger | None = None,
         accounts: tuple[str, ...] = (),
+        host: str = HOST,
     ) -> None:
         """`accounts`: names of those to have beside "demo". Reads the candles.
 
@@ -64,6 +65,7 @@ class Simulator:
                 f"expected 1 to {TICKS_PER_SECOND_MAX}"
             )
         self.config = config
+        self.host = host  # listened on
         self.port = port  # 0: any free one, known once started
         self.log = log or logging.getLogger("simulator")
         file = Path(config.candles) if config.candles else SHIPPED
@@ -105,7 +107,7 @@ class Simulator:
         app.router.add_route("*", "/{path:.*}", self._answer)
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0)
         await self._runner.setup()
-        site = web.TCPSite(self._runner, HOST, self.port)
+        site = web.TCPSite(self._runner, self.host, self.port)
         try:
             await site.start()
         except OSError as error:

@@ -11,6 +11,7 @@ from chandler.core.granularity import MINUTE_MS, Granularity, interval_ms, utc
 from chandler.core.resample import Bar, resample
 
 FAULTS_SHOWN = 20
+BEHIND_SLOTS_MIN = 3  # of a close, some symbols come before others
 BASE = Granularity("5m")  # of a recording
 BASE_MS = 5 * MINUTE_MS
 
@@ -32,6 +33,25 @@ class Fault(NamedTuple):
         """For people."""
         more = f": {self.detail}" if self.detail else ""
         return f"{self.kind} {self.symbol} {self.granularity} {utc(self.open_ms)}{more}"
+
+
+class Behind(NamedTuple):
+    """Series of a granularity that end before its newest slot."""
+
+    granularity: Granularity
+    series: int
+    symbol: Symbol  # of the one that is furthest behind
+    slots: int  # by how many
+    newest_ms: int
+
+    @property
+    def line(self) -> str:
+        """For people."""
+        return (
+            f"behind: of {self.granularity}, {self.series} symbols end before the newest candle "
+            f"({utc(self.newest_ms)}), {self.symbol} by {self.slots} candles: they are still to "
+            "come, or this machine is too slow for the speed"
+        )
 
 
 class _Series:
@@ -122,6 +142,22 @@ class CandleAudit:
             for start, end in series.absent
         ]
         return found[:FAULTS_SHOWN]
+
+    def behind(self) -> list[Behind]:
+        """By granularity: series that end well before its newest slot. No gap: they may come yet."""
+        ends: dict[Granularity, list[tuple[int, Symbol]]] = {}
+        for (symbol, granularity), series in self._series.items():
+            ends.setdefault(granularity, []).append((series.newest_ms, symbol))
+        found = []
+        for granularity, each in ends.items():
+            newest = max(each)[0]
+            least = BEHIND_SLOTS_MIN * interval_ms(granularity)
+            late = [end for end in each if newest - end[0] >= least]
+            if late:
+                first, symbol = min(late)
+                slots = (newest - first) // interval_ms(granularity)
+                found.append(Behind(granularity, len(late), symbol, slots, newest))
+        return found
 
     @property
     def well(self) -> bool:

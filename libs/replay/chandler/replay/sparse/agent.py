@@ -214,7 +214,8 @@ class Simulation:
         for name, position in place.state.open.items():
             follows = trail(rules, position, prices.places)
             assert follows is not None, "prices are skipped where the trail can be followed"
-            found = next_row(prices, place.row + 1, at + 1, NO_LIMITS, follows)
+            every = len(prices.at)
+            found = next_row(prices, place.row + 1, at + 1, NO_LIMITS, follows, every)
             after[name] = brought_up(rules, position, found, prices.places)
         place.state = replace(place.state, open=after)
         place.row = max(place.row, prices.row_at(at))

@@ -13,6 +13,7 @@ from chandler.replay.dense.lanes import Flags, Floats, Ints, Lane, LaneError
 from chandler.replay.dense.native import machine
 
 STANDS_MS = 1_000  # that a price made of a candle stands
+ROWS_A_PRICE = 2  # of a price made of a candle: from when it stands, and until when
 PLACES_MAX = 15  # digits after the point
 MANTISSA_MAX = 2**53  # up to there a float says every whole number
 
@@ -87,7 +88,8 @@ def of_candles(lane: Lane) -> Prices:
     quartet = np.empty((count, 4))
     _quartets(bars.open, bars.high, bars.low, bars.close, quartet)
     places = _places(lane, bars.open_ms, quartet)
-    last = np.repeat(np.rint(quartet.reshape(-1) * 10.0**places).astype(np.int64), 2)
+    numbers = np.rint(quartet.reshape(-1) * 10.0**places).astype(np.int64)
+    last = np.repeat(numbers, ROWS_A_PRICE)
     begins = [0, interval // 3, 2 * interval // 3, interval - 1 - STANDS_MS]
     offsets = np.array([each + more for each in begins for more in (0, STANDS_MS)], np.int64)
     at = (bars.open_ms[:, None] + offsets).reshape(-1)

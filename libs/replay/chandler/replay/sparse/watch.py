@@ -21,6 +21,7 @@ NEVER = 2**62  # beyond any price and any time
 ONE_PLACES = 60  # a product of three of the venue's numbers has fewer
 ONE = 10**ONE_PLACES
 DISTANCE_PLACES_MAX = 4
+ROWS_MAX = 2_048  # looked through at once: most positions end before the end of the past
 
 Ratio = tuple[int, int]  # numerator and a denominator above 0
 
@@ -179,14 +180,25 @@ def trail(rules: Rules, position: Open, places: int) -> Trail | None:
     return Trail(sign, whole, np.array(rows, np.int64), peak, stop)
 
 
-def next_row(prices: Prices, first: int, until_ms: int, around: Limits, follows: Trail) -> Next:
-    """The first row from `first` on that matters, or that is at or after `until_ms`."""
+def next_row(
+    prices: Prices,
+    first: int,
+    until_ms: int,
+    around: Limits,
+    follows: Trail,
+    rows_max: int = ROWS_MAX,
+) -> Next:
+    """The first row from `first` on that matters, or that is at or after `until_ms`.
+
+    Where none of `rows_max` does it is the one behind them, whatever it is.
+    """
     row, peak, best = _scan(
         prices.at,
         prices.last,
         prices.mark,
         prices.odd,
         first,
+        min(first + rows_max, len(prices.at)),
         until_ms,
         tuple(around),
         follows.sign,
@@ -218,6 +230,7 @@ def _scan(
     mark: Any,
     odd: Any,
     first: int,
+    end: int,
     until_ms: int,
     around: Any,
     sign: int,
@@ -228,7 +241,7 @@ def _scan(
 ) -> Any:
     last_low, last_high, mark_low, mark_high, stale_ms, stale_low, stale_high = around
     best = 0
-    for i in range(first, len(at)):
+    for i in range(first, end):
         price = last[i]
         if (
             price <= last_low
@@ -256,4 +269,4 @@ def _scan(
             peak = price
         if (price * whole - stop) * sign <= 0:
             return i, peak, best
-    return len(at), peak, best
+    return end, peak, best
