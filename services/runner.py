@@ -20,7 +20,7 @@ import uvloop
 
 from chandler.streams.settings import Installation, SettingsError
 from chandler.streams.settings import installation as read_installation
-from chandler.streams.telemetry.health import Health, endpoint
+from chandler.streams.telemetry.health import Behind, Health, endpoint
 from chandler.streams.telemetry.infra import Infra, infra
 from chandler.streams.telemetry.logs import set_up
 from chandler.streams.telemetry.metrics import Metrics, standard
@@ -215,9 +215,12 @@ async def _watched(
     supervised = bool(os.environ.get(SUPERVISED_VARIABLE))
 
     async def watch() -> None:
-        was = False
+        was, behind = False, Behind()
         while True:
             life.beat()
+            late_s = context.health.behind_s
+            if news := behind.seen(late_s, time.monotonic()):
+                teller.tell(news, f"{late_s:.0f} s" if news == "behind" else "")
             if context.health.ready and not was:
                 was = True
                 context.log.info("ready")

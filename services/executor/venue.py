@@ -22,6 +22,7 @@ from chandler.core.events import Signal, Symbol
 from chandler.core.stage import Output
 from chandler.core.trading.broker import (
     VALID_MS,
+    AccountAwaited,
     AccountError,
     Broker,
     BrokerError,
@@ -46,6 +47,8 @@ SENDS_MAX = 8  # requests on their way at once
 WAITING_MAX = 1_000  # that wait to be sent
 QUOTE_S_MAX = 2.0  # a quote that takes longer is none
 OPEN_AGAIN_S = 10.0  # after an account that can't be opened
+AWAIT_S = 0.5  # between two looks for keys that the simulator is about to make
+AWAIT_S_MAX = 300.0  # then people are told
 LOOK_UP_S = 1.0  # between two looks for what is unresolved
 LOOK_UP_AGAIN_S = 5.0  # between two lookups of one order
 DOUBT_MS = 1_000  # in the measured skew
@@ -66,12 +69,13 @@ class Venue:
         log: logging.Logger,
         tell: Tell,
     ) -> None:
-        """`make` gives the account's broker; it is asked again while it raises AccountError."""
+        """`make` gives the account's broker; it is asked again while it raises BrokerError."""
         self.inbox = Inbox()
         self._desk = desk
         self._make = make
         self._made: Broker | None = None
         self._log = log
+        self._awaits: float | None = None  # monotonic, since when; None: for no keys
         self._connection = Connection(f"account {desk.account}", tell)
         self._states: Mapping[str, AgentState] = {}
         self._at = -1  # newest event time that the shard has seen
@@ -174,6 +178,9 @@ class Venue:
                 self._made = self._made or self._make()
                 await self._broker.open()
                 self._skew_ms = await self._broker.skew_ms()
+            except AccountAwaited as error:
+                await self._await_keys(error, stop)
+                continue
             except BrokerError as error:
                 await self._lost(error, stop)
                 continue
@@ -184,6 +191,17 @@ class Venue:
             finally:
                 self._is_open.clear()
                 await self._broker.close()
+
+    async def _await_keys(self, error: AccountAwaited, stop: asyncio.Event) -> None:
+        """At a first start the executor is there before the simulator's keys: that is no fault."""
+        if self._awaits is None:
+            self._awaits = time.monotonic()
+            self._log.info("%s: waiting for the simulator's keys", self._desk.account)
+        if time.monotonic() - self._awaits > AWAIT_S_MAX:
+            await self._lost(error, stop)
+            return
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(stop.wait(), AWAIT_S)
 
     async def _lost(self, error: BrokerError, stop: asyncio.Event) -> None:
         account = self._desk.account

@@ -47,6 +47,17 @@ class Gathered(msgspec.Struct):
         self.lanes = {lane: each for lane, each in self.lanes.items() if lane.symbol not in refused}
 
 
+def together(notes: Iterable[Note]) -> list[str]:
+    """A line for each thing that was done, however many files it was done to."""
+    sources: dict[str, list[str]] = {}
+    for note in notes:
+        sources.setdefault(note.text, []).append(note.source)
+    return [
+        Note(files[0] + (f" and {len(files) - 1} more" if len(files) > 1 else ""), text).line
+        for text, files in sources.items()
+    ]
+
+
 def gathered(
     files: Sequence[Path], wanted: Wanted, now_ms: int, tell: Callable[[int], None]
 ) -> Gathered:
@@ -80,6 +91,7 @@ def gathered(
                 found.notes.append(Note(found.lanes[lane].source, text))
         except HistoryError as error:
             found.refuse(lane, f"{series_of[0].source} and {len(series_of) - 1} more", error)
+    found.notes.sort(key=lambda note: note.minor)
     found.drop_refused()
     return found
 

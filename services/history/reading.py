@@ -9,7 +9,6 @@ from typing import Any
 import msgspec
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.csv
 import pyarrow.feather
 import pyarrow.ipc
@@ -22,13 +21,14 @@ from chandler.replay.history.layout import (
     columns_by_place,
     dialect,
     kind_of,
+    said_by,
 )
 from chandler.replay.history.names import named
-from chandler.replay.history.sheet import PRICES, Floats, HistoryError, Integers, Sheet
+from chandler.replay.history.sheet import PRICES, HistoryError, Integers, Sheet, Unread
+from services.history.cells import as_floats
 from services.history.times import as_integers
 
 UNPACKED_BYTES_MAX = 2 << 30  # of one member of a zip or gzip
-EMPTY = frozenset({"", "null", "none", "nan", "na"})
 
 Columns = dict[str, Any]  # role → an Arrow array
 
@@ -49,10 +49,13 @@ def read_file(path: Path) -> Iterator[Sheet]:
 
 
 def _sheets(content: Any, source: str, name: str, *, packed: bool) -> Iterator[Sheet]:
-    kind = kind_of(content[:HEAD_BYTES].to_pybytes())
+    head = content[:HEAD_BYTES].to_pybytes()
+    kind = kind_of(head)
+    said = said_by(name)
     if not kind:
         raise HistoryError(
-            "it is something else: expected Parquet, Feather or Arrow, CSV, JSON, or a zip of these"
+            f"it is something else{f', no {said} file as its name says' if said else ''}: expected "
+            "Parquet, Feather or Arrow, CSV, JSON, or a zip of these"
         )
     if kind in ("zip", "gzip") and packed:
         raise HistoryError(f"a {kind} inside of a packed file: unpack it first")
@@ -65,7 +68,16 @@ def _sheets(content: Any, source: str, name: str, *, packed: bool) -> Iterator[S
         _check_size(len(plain))
         yield from _sheets(pa.py_buffer(plain), source, name, packed=True)
         return
-    columns = _columns(kind, content)
+    try:
+        columns = _columns(kind, content)
+    except HistoryError:
+        if kind not in ("text", "JSON") or said in ("", kind):
+            raise
+        begins = head[:20].decode(errors="replace").strip()
+        raise HistoryError(
+            f"it is not a {said} file, though its name says so: it begins with {begins!r}, get it "
+            "again or name it by what it is"
+        ) from None
     yield _sheet(kind, columns, source, name)
 
 
@@ -148,18 +160,22 @@ def _of_json(content: Any) -> Columns:
 
 def _sheet(kind: Kind, columns: Columns, source: str, name: str) -> Sheet:
     symbols, codes = _symbols(columns.get("symbol"))
+    unread: list[Unread] = []
+    times = as_integers(columns["time"], unread)
+    opened, high, low, close = (as_floats(role, columns[role], unread) for role in PRICES)
+    volume = as_floats("volume", columns["volume"], unread)
     quote = columns.get("quote_volume")
-    opened, high, low, close = (_numbers(role, columns[role]) for role in PRICES)
     return Sheet(
         source=source,
         format={"Arrow": "Feather", "text": "CSV"}.get(kind, kind),
         named=named(name),
         symbols=symbols,
         codes=codes,
-        times=as_integers(columns["time"]),
+        times=times,
         prices=(opened, high, low, close),
-        volume=_numbers("volume", columns["volume"]),
-        quote_volume=None if quote is None else _numbers("quote_volume", quote),
+        volume=volume,
+        quote_volume=None if quote is None else as_floats("quote_volume", quote, unread),
+        unread=tuple(unread),
     )
 
 
@@ -172,31 +188,6 @@ def _symbols(column: Any) -> tuple[list[str], Integers]:
     coded = text.dictionary_encode()
     codes: Integers = coded.indices.to_numpy(zero_copy_only=False).astype(np.int64)
     return [str(name).strip() for name in coded.dictionary.to_pylist()], codes
-
-
-def _numbers(role: str, column: Any) -> Floats:
-    """As floats, made from the text itself; an empty cell is NaN."""
-    if pa.types.is_string(column.type) or pa.types.is_large_string(column.type):
-        text = pc.utf8_trim_whitespace(column)
-        empty = pc.is_in(pc.utf8_lower(text), value_set=pa.array(sorted(EMPTY)))
-        column = pc.if_else(empty, pa.scalar(None, text.type), text)
-    try:
-        numbers = column.cast(pa.float64())
-    except pa.ArrowException:
-        raise HistoryError(
-            f"column {role}: expected numbers such as 0.5, found {_no_number(column)!r}: correct it"
-        ) from None
-    found: Floats = pc.fill_null(numbers, float("nan")).to_numpy(zero_copy_only=False)
-    return found
-
-
-def _no_number(column: Any) -> str:
-    for cell in column.to_pylist():
-        try:
-            float(cell if cell is not None else 0)
-        except (TypeError, ValueError):
-            return str(cell)[:40]
-    return str(column.type)
 
 
 def _first_line(error: BaseException) -> str:

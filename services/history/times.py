@@ -7,13 +7,19 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from chandler.replay.history.sheet import HistoryError, Integers
+from chandler.replay.history.sheet import HistoryError, Integers, Unread
+from services.history.cells import TEXT_MAX, unread_in
 
 EXACT_MAX = 2.0**62
+EXPECTED = "a time such as 2024-01-31 10:05:00 (UTC) or a number since 1970"
 
 
-def as_integers(column: Any) -> Integers:
-    """Timestamps, dates and their texts as ms; numbers as they are, in a unit yet to be found."""
+def as_integers(column: Any, unread: list[Unread]) -> Integers:
+    """Timestamps, dates and their texts as ms; numbers as they are, in a unit yet to be found.
+
+    A text that is no time is added to `unread`, another row's time stands for it; HistoryError
+    where none is one.
+    """
     if column.null_count:
         raise HistoryError(f"{column.null_count} rows have no time: fill the column")
     kind = column.type
@@ -27,8 +33,23 @@ def as_integers(column: Any) -> Integers:
     if pa.types.is_floating(kind) or pa.types.is_decimal(kind):
         return _whole(column.cast(pa.float64()))
     if pa.types.is_string(kind) or pa.types.is_large_string(kind):
-        return _of_text(pc.utf8_trim_whitespace(column))
+        return _read(pc.utf8_trim_whitespace(column), unread)
     raise HistoryError(f"its times are {kind}: expected numbers or dates")
+
+
+def _read(column: Any, unread: list[Unread]) -> Integers:
+    try:
+        return _of_text(column)
+    except HistoryError:
+        cells = column.to_pylist()
+        wrong = np.array([not _is_time(cell) for cell in cells])
+        if wrong.all() or not wrong.any():
+            raise
+        other = cells[int(np.argmin(wrong))]
+        times = _of_text(pc.if_else(pa.array(wrong), pa.scalar(other, column.type), column))
+        rows = np.flatnonzero(wrong).astype(np.int64)
+        unread.append(unread_in("time", column, rows, EXPECTED))
+        return times
 
 
 def _of_text(column: Any) -> Integers:
@@ -43,21 +64,22 @@ def _of_text(column: Any) -> Integers:
             return _array(column.cast(kind).cast(pa.int64()))
         except pa.ArrowException:
             continue
-    found = _no_time(column.to_pylist())
+    cells = column.to_pylist()
+    found = next((cell for cell in cells if not _is_time(cell)), cells[0])[:TEXT_MAX]
     raise HistoryError(
         "its times can't be read: expected numbers since 1970 or dates such as "
         f"2024-01-31 10:05:00 (UTC), found {found!r}: correct them"
     )
 
 
-def _no_time(cells: list[str]) -> str:
-    """The first text that is no time."""
-    for cell in cells:
+def _is_time(cell: str) -> bool:
+    for read in (float, datetime.fromisoformat):
         try:
-            datetime.fromisoformat(cell)
+            read(cell)
         except ValueError:
-            return cell[:40]
-    return cells[0][:40]
+            continue
+        return True
+    return False
 
 
 def _whole(numbers: Any) -> Integers:

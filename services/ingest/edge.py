@@ -32,6 +32,7 @@ STARTS_MAX = 8  # symbols that are set up at once
 OPEN_AGAIN_S = 1.0
 CAUGHT_UP_WALL_MS = 3_000
 CAUGHT_UP_SHARE = 0.9
+BACKFILLING = "backfilling"  # the state of health, then how far: "backfilling 40 %"
 SENDER_DRAIN_S_MAX = 2.0
 UNTRUSTED_FRESH_MS = 10**12  # "rollover": no last update is too old
 
@@ -230,7 +231,7 @@ class Ingest:
             self._complaints.tell("ahead of the venue", detail, letter=False)
 
     async def _work(self, rest: Rest, instruments: venue.Instruments) -> None:
-        self._context.health.state = "backfilling"
+        self._context.health.state = BACKFILLING
         self._instruments = instruments
         repair = Repair(
             rest,
@@ -258,12 +259,13 @@ class Ingest:
             await self._start_symbols(rest)
             self._set_up = True
 
-    def _caught_up(self) -> bool:
-        """Whether nearly all symbols are out up to now; a few may wait for what the venue lacks."""
+    def _caught_up(self) -> float:
+        """The share of all symbols that are out up to now, 0 to 1."""
         now, slack_ms = self._clock.now(), int(CAUGHT_UP_WALL_MS * self._rate) + GRACE_MS
         sequences = [each for shard in self._shards for each in shard.sequences.values()]
         current = sum(each.behind_ms(now) < slack_ms for each in sequences)
-        return current >= CAUGHT_UP_SHARE * len(sequences)
+        count = max(len(self._symbols_now()), len(sequences))
+        return current / count if count else 1.0
 
     def _symbols_now(self) -> set[Symbol]:
         return {symbol for shard in self._shards for symbol in shard.symbols}
@@ -369,11 +371,19 @@ class Ingest:
         untrusted = sum(not shard.trust.trusted for shard in self._shards)
         context.metrics.set("chandler_ingest_untrusted", untrusted)
         context.health.lag = repair.open
-        if self._set_up and not context.health.ready and self._caught_up():
-            context.health.ready, context.health.state = True, "ready"
+        if not context.health.ready:
+            self._look_at_backfill()
         sent_at = max((output.sent_at for output in self._outputs), default=0.0)
         if sent_at:
             context.health.age_s = time.monotonic() - sent_at
+
+    def _look_at_backfill(self) -> None:
+        """Ready when nearly all symbols are out: a few may wait for what the venue lacks."""
+        health, share = self._context.health, self._caught_up()
+        if self._set_up and share >= CAUGHT_UP_SHARE:
+            health.ready, health.state = True, "ready"
+        elif self._working and health.state.startswith(BACKFILLING):
+            health.state = f"{BACKFILLING} {share * 100:.0f} %"
 
     async def _close(self) -> None:
         for output in self._outputs:

@@ -119,8 +119,9 @@ async def listen(
             return
         wait_s = AGAIN_S
         await connection.back()
-        for each in asked:
-            await ask(each)
+        for at, each in enumerate(asked):
+            followed = any(later.chat_id == each.chat_id for later in asked[at + 1 :])
+            await ask(msgspec.structs.replace(each, followed=followed))
 
 
 async def _unless(stop: asyncio.Event, work: Awaitable[list[Asked]]) -> list[Asked] | None:

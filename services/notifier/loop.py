@@ -35,6 +35,7 @@ from chandler.core.trading.events import NoticeAsked
 from chandler.streams.points import point
 from chandler.streams.reader import Record as Read
 from chandler.streams.writing import Record
+from services.notifier.items import Alerts, Begun, Found, Happened, Item, Prepared
 from services.notifier.talk import Asked, Decided, Query, Reply, Talks
 
 KEEP_S = 1.0  # between two keepings of what nobody waits for
@@ -44,6 +45,8 @@ QUEUE_MAX = 20  # inputs that wait: batches of events, outcomes, questions
 EVENTS_MAX = 500  # in one of them
 DRAIN_S_MAX = 2.5  # that messages on their way may take at the stop
 LETTER_MAX = 4_096
+PATIENT_S = 3.0  # that an answer holds up what is asked after it; then it follows by itself
+LATER = "It takes longer than usual: the answer follows."
 
 
 class Keeping(Protocol):
@@ -63,40 +66,12 @@ class Parts(NamedTuple):
     drawn: Callable[[str], Awaitable[bytes | None]]
     bring: Callable[[Send, bytes | None], Awaitable[Outcome]]
     tapped: Callable[[str, str], Awaitable[None]]
+    close: Callable[[int, int], Awaitable[None]]  # chat, message: its buttons go
     refuse: Callable[[int, str], Awaitable[None]]
     counted: Callable[[str, str], None]  # a metric's last word, a label
     now_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000
 
 
-class Prepared(NamedTuple):
-    """Something that was asked, with all that has to be fetched for it."""
-
-    asked: Asked
-    decided: Decided
-    done: "asyncio.Future[None]"  # it is kept
-
-
-class Alerts(NamedTuple):
-    """Notices from outside, to be published."""
-
-    notices: list[NoticeAsked]
-    done: "asyncio.Future[None]"
-
-
-class Begun(NamedTuple):
-    """Where partitions begin that were not read before."""
-
-    lanes: dict[str, int]  # topic:partition → offset
-    done: "asyncio.Future[None]"
-
-
-class Happened(NamedTuple):
-    """Something about the notifier's own connections."""
-
-    event: InfraEvent
-
-
-Item = None | list[Read] | Begun | Prepared | Alerts | Happened | Confirmed | Unsent | Rejected
 _replace = msgspec.structs.replace
 
 
@@ -120,6 +95,7 @@ class Loop:
         self._log = log
         self._items: asyncio.Queue[Item] = asyncio.Queue(QUEUE_MAX)
         self._sending: set[asyncio.Task[None]] = set()
+        self._looking: set[asyncio.Task[None]] = set()  # for answers that follow
         self._after: list[Callable[[], Awaitable[None]]] = []  # once the batch is kept
         self._records: list[Record] = []
         self._sends: list[Send] = []
@@ -150,17 +126,36 @@ class Loop:
 
     async def ask(self, asked: Asked) -> None:
         """Something that a person wrote or tapped; returns when it is kept, answer and all."""
-        decided = self._parts.decide(self.talks, asked, self._parts.now_ms())
+        came_ms = self._parts.now_ms()
+        decided = self._parts.decide(self.talks, asked, came_ms)
         if decided.query is not None:
-            reply = await self._parts.answer(decided.query)
-            decided = _replace(decided, reply=reply)
+            decided = _replace(decided, reply=await self._found(asked, decided.query))
         if decided.commands:
             at = await self._parts.venue_ms() or self._parts.now_ms()
             placed = [_replace(each, at=at) for each in decided.commands]
             decided = _replace(decided, commands=placed)
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        await self._items.put(Prepared(asked, decided, done))
+        await self._items.put(Prepared(asked, decided, done, came_ms))
         await done
+
+    async def _found(self, asked: Asked, query: Query) -> Reply:
+        """The answer, or that it follows: who asks something else meanwhile is not held up."""
+
+        async def later() -> None:
+            await self._items.put(Found(asked, query.user, await looking))
+
+        looking = asyncio.ensure_future(self._parts.answer(query))
+        try:
+            done, _ = await asyncio.wait([looking], timeout=PATIENT_S)
+        except asyncio.CancelledError:
+            looking.cancel()
+            raise
+        if done:
+            return looking.result()
+        task = asyncio.create_task(later())
+        self._looking.add(task)
+        task.add_done_callback(self._looking.discard)
+        return Reply(lines=[Line(LATER)])
 
     async def alert(self, notices: list[NoticeAsked]) -> None:
         """Notices from outside; returns when they are in topic `notices`."""
@@ -195,7 +190,7 @@ class Loop:
             await self._keep()
         finally:
             telling.cancel()
-            for task in self._sending:
+            for task in (*self._sending, *self._looking):
                 task.cancel()
 
     async def _turn(self, most_s: float) -> None:
@@ -231,6 +226,9 @@ class Loop:
                 self._done.append(item.done)
             case Prepared():
                 self._answer(item)
+            case Found():
+                cause, now = f"found {item.asked.update}", self._parts.now_ms()
+                self._step(_said(item.user, cause, now, item.reply, item.asked))
             case Alerts():
                 self._records += [Record("notices", each.agent, each) for each in item.notices]
                 self._done.append(item.done)
@@ -267,10 +265,13 @@ class Loop:
             self._step(decided.wish)
         for command in decided.commands:
             self._records.append(Record("commands", command.id, command))
-            self._step(Came(event=command, now=now))  # before its answer can come
+            # Before its answer can come.
+            self._step(Came(event=command, now=now, message=decided.message))
             self._parts.counted("commands", command.what)
         if decided.reply is not None and decided.user:
-            self._step(_said(decided.user, f"reply {asked.update}", now, decided.reply))
+            cause = f"reply {asked.update}"
+            came_ms = 0 if asked.followed else prepared.came_ms
+            self._step(_said(decided.user, cause, now, decided.reply, asked, came_ms))
         if decided.owners:
             for name, user in self.notifying.users.items():
                 if user.role == "owner":
@@ -278,6 +279,8 @@ class Loop:
                     self._step(_said(name, f"stranger {asked.update}", now, told))
         if asked.tap:
             self._after.append(lambda: self._parts.tapped(asked.tap, decided.tapped))
+        if decided.closes and asked.message:
+            self._after.append(lambda: self._parts.close(asked.chat_id, asked.message))
         if decided.refusal:
             self._after.append(lambda: self._parts.refuse(asked.chat_id, decided.refusal))
 
@@ -345,8 +348,14 @@ class Loop:
         await self._items.put(_reply(send, outcome, self._parts.now_ms()))
 
 
-def _said(user: str, cause: str, now: int, reply: Reply) -> Said:
+def _said(
+    user: str, cause: str, now: int, reply: Reply, asked: Asked | None = None, came_ms: int = 0
+) -> Said:
+    """`asked`: what it answers; `came_ms`: wall time at which that came, 0: others came after."""
+    written = asked is not None and asked.private and not asked.tap
     return Said(
+        reply_to=asked.message if asked is not None and written else 0,
+        asked_ms=came_ms,
         user=user,
         id=digest("said", user, cause),
         now=now,

@@ -96,6 +96,7 @@ class Notifier:
             drawn=lambda spec: drawn(spec, self._sources),
             bring=self._bring,
             tapped=telegram.tapped if telegram is not None else _nothing,
+            close=telegram.close if telegram is not None else _nothing,
             refuse=telegram.refuse if telegram is not None else _nothing,
             counted=lambda name, label: metrics.add(
                 f"chandler_notifier_{name}_total", 1, **{LABELS[name]: label}

@@ -41,6 +41,8 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
     data: str = ""  # of a button
     tap: str = ""  # id of the tap, to be answered; "" for a message
     at: int = 0  # wall time at which it was written, ms; a tap's is that of its arrival
+    message: int = 0  # number of the message, or of the one whose button was tapped; 0: not known
+    followed: bool = False  # the same chat wrote more before this was taken
 
 
 class Query(msgspec.Struct, frozen=True, kw_only=True):
@@ -76,6 +78,7 @@ class Pending(msgspec.Struct, frozen=True, kw_only=True):
     user: str
     until_ms: int  # wall time
     question: str  # as the person was asked
+    message: int = 0  # of the person, that asked for it; 0: a button did, or it came in a group
 
 
 class Talks(msgspec.Struct, frozen=True, kw_only=True):
@@ -99,3 +102,5 @@ class Decided(msgspec.Struct, frozen=True, kw_only=True):
     refusal: str = ""  # to a stranger, plain
     owners: str = ""  # the owners are told, plain: a stranger knocked
     tapped: str = ""  # short words for the tap
+    closes: bool = False  # the question above the tapped button is over: its buttons go
+    message: int = 0  # of the person: what the commands answer to; 0: none

@@ -34,7 +34,7 @@ def backtest(
     tried = chosen(installed(), profile, agents=agents, changes=changes)
     read = of_files([Path(each) for each in files], tried.setting, Period(), symbols)
     result = run(tried.setting, read.past)
-    return msgspec.structs.replace(result, notes=[*tried.notes, *read.notes, *result.notes])
+    return msgspec.structs.replace(result, notes=read.told(tried.notes, result.notes))
 
 
 def candles(symbol: str, granularity: str, last: int = 500) -> pd.DataFrame:

@@ -29,6 +29,7 @@ from chandler.core.watermarks.places import place_of
 from chandler.replay.backtest import Past
 from chandler.replay.dense.lanes import Lane, lane
 from chandler.replay.difference import Late, Shard
+from chandler.replay.remarks import STRANGERS
 from chandler.replay.sparse.entries import Entry
 from chandler.streams.columns import gather_candles, gather_tickers
 from chandler.streams.reader import read_topics
@@ -36,7 +37,6 @@ from chandler.streams.settings import Installation
 from services.layers import ConfigurationError
 from services.past.sources import of_tickers
 
-STRANGERS = ("engine_not_followed", "symbol_not_followed")
 INPUTS = ("candles", "tickers", "instruments", "funding", "signals.external", "commands")
 
 

@@ -14,7 +14,15 @@ from chandler.replay.dense.native import cache_in
 from chandler.streams.settings import Installation
 from services import plugins
 from services.desks import desks
-from services.layers import ConfigurationError, merge, nested, parse_value, read, values_of
+from services.layers import (
+    ConfigurationError,
+    check_keys,
+    merge,
+    nested,
+    parse_value,
+    read,
+    values_of,
+)
 from services.layers import convert as profile_of
 from services.loading import plugin_defaults
 from services.positions.service import RETRY_MS
@@ -58,7 +66,9 @@ def chosen(
             raise ConfigurationError(
                 f"--set {change}: expected a.b=value, as agents.trend.leverage=2"
             )
-        values = merge(values, nested(key.strip(), parse_value(text.strip())))
+        wanted = nested(key.strip(), parse_value(text.strip()))
+        check_keys(wanted, "--set")
+        values = merge(values, wanted)
     profile = profile_of(
         [*layers, layers[-1]._replace(name="command", source="--set", values=values)]
     )

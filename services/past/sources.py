@@ -17,7 +17,7 @@ from chandler.replay.sparse.prices import Prices, of_candles
 from chandler.streams.columns import TickerColumns, gather_candles
 from chandler.streams.reader import read_topics
 from chandler.streams.settings import Installation
-from services.history.gathering import gathered
+from services.history.gathering import gathered, together
 from services.layers import ConfigurationError
 
 Tell = Callable[[int], None]
@@ -35,6 +35,12 @@ class Read(NamedTuple):
 
     past: Past
     notes: list[str]
+    left_out: list[str]  # what is not in the past though it was given, and why
+    minor: Sequence[str] = ()  # what comes with most files
+
+    def told(self, before: Sequence[str], after: Sequence[str] = ()) -> list[str]:
+        """All lines, the weightiest first; `before` and `after` are those of others."""
+        return [*self.left_out, *before, *self.notes, *after, *self.minor]
 
 
 async def of_topics(
@@ -44,11 +50,12 @@ async def of_topics(
     reading = await gather_candles(installation, INTERVAL_MS, symbols or None)
     lanes: dict[Symbol, dict[Granularity, Lane]] = {}
     notes = list(reading.report.warnings)
+    left_out: list[str] = []
     for (symbol, granularity), columns in reading.columns.items():
         try:
             found = lane(symbol, granularity, columns._asdict())
         except LaneError as error:
-            notes.append(f"{error}; {symbol} is left out")
+            left_out.append(_left_out(symbol, str(error)))
             lanes.pop(symbol, None)
             continue
         lanes.setdefault(symbol, {})[granularity] = found
@@ -58,7 +65,8 @@ async def of_topics(
             "FILE, or give the backtest --candles FILE"
         )
     instruments, funding = await _terms(installation, live=reading.report.live)
-    return _past(setting, lanes, period, symbols, notes, "topics", instruments, funding)
+    past = _past(setting, lanes, period, symbols, notes, "topics", instruments, funding)
+    return Read(past, notes, left_out)
 
 
 async def _terms(
@@ -84,11 +92,16 @@ def of_files(
     granularity: str = "",
     tell: Tell = lambda _: None,
 ) -> Read:
-    """Candles of files, in whatever format; a faulty symbol is named and left out."""
+    """Candles of files, in whatever format; a faulty symbol is named and left out.
+
+    ConfigurationError where nothing that was asked for is left.
+    """
     found = gathered(files, Wanted(granularity=granularity), round(time.time() * 1_000), tell)
-    notes = [fault.line for fault in found.faults]
-    notes += [note.line for note in found.notes]
-    found.drop_refused()
+    asked = [each for each in found.faults if not symbols or each.symbol in ("", *symbols)]
+    left_out = [_left_out(each.symbol, f"{each.source}: {each.text}") for each in asked]
+    there = [each for each in symbols if each not in found.refused]
+    if symbols and not there:
+        raise ConfigurationError(asked[0].line)
     lanes: dict[Symbol, dict[Granularity, Lane]] = {}
     for series in found.lanes.values():
         names = ("open", "high", "low", "close", "volume", "quote_volume")
@@ -98,10 +111,17 @@ def of_files(
         made = lane_with_gaps(series.symbol, series.granularity, series.open_ms, columns)
         lanes.setdefault(series.symbol, {})[series.granularity] = made
     if not lanes:
-        raise ConfigurationError(notes[0] if notes else "the files hold no candles: name others")
+        none = "the files hold no candles: name others"
+        raise ConfigurationError(found.faults[0].line if found.faults else none)
+    notes = together(each for each in found.notes if not each.minor)
     notes += [note for of in lanes.values() for each in of.values() if (note := _holes(each))]
     source = ", ".join(file.name for file in files)
-    return _past(setting, lanes, period, symbols, notes, source, {}, {})
+    past = _past(setting, lanes, period, there, notes, source, {}, {})
+    return Read(past, notes, left_out, together(each for each in found.notes if each.minor))
+
+
+def _left_out(symbol: str, why: str) -> str:
+    return f"{symbol or 'a file'} is LEFT OUT, with all of its candles: {why}"
 
 
 def lane_with_gaps(symbol: str, granularity: str, open_ms: Any, columns: Mapping[str, Any]) -> Lane:
@@ -140,7 +160,8 @@ def _past(
     source: str,
     instruments: Mapping[Symbol, Sequence[Instrument]],
     funding: Mapping[Symbol, Sequence[FundingRate]],
-) -> Read:
+) -> Past:
+    """What of the lanes is tried; adds to `notes` what is assumed."""
     kept = _within(_wanted(lanes, symbols), period)
     _check_granularities(setting, kept)
     prices = {symbol: of_candles(shortest(of)) for symbol, of in kept.items()}
@@ -152,8 +173,7 @@ def _past(
     if not funding:
         notes.append("without funding: no rates are recorded")
     known = {symbol: instruments.get(symbol) or [instrument(prices[symbol])] for symbol in kept}
-    past = Past(lanes=kept, instruments=known, funding=funding, source=source)
-    return Read(past, notes)
+    return Past(lanes=kept, instruments=known, funding=funding, source=source)
 
 
 def _wanted(lanes: Mapping[Symbol, Lanes], symbols: Sequence[str]) -> dict[Symbol, Lanes]:

@@ -1,6 +1,7 @@
 """The newest orders with what became of them, and the newest refusals with their reasons.
 
-Read from the ends of topic `orders` backwards, until there are as many as were asked for.
+Read from the ends of topic `orders` backwards, until there are as many as were asked for. A fill
+of no request is listed, too: a stop that the venue held, or somebody else at the account.
 """
 
 from collections import deque
@@ -8,13 +9,16 @@ from decimal import Decimal
 from typing import Any, NamedTuple
 
 from chandler.core.trading.events import OrderFilled, OrderRefused, OrderRequested, Refusal
-from chandler.core.trading.money import ZERO, plus, ratio
+from chandler.core.trading.money import ZERO, plus, ratio, times
 from chandler.core.trading.orders import Order, OrderEvent, step
 from chandler.streams.reader import Record, read_topics
 from chandler.streams.settings import Installation
 
 TOPIC = "orders"
 NEWEST = (4_000, 40_000, 0)  # offsets of each partition that are read; 0: all
+REQUEST_MS = 60_000  # CreateTime after the first that is read; a fill's request may be before it
+UNASKED = {"stop": "closed by the stop at the venue"}  # by leg
+BY_OTHERS = "closed at the venue by somebody else"
 
 
 class Wanted(NamedTuple):
@@ -50,6 +54,7 @@ class Life(NamedTuple):
     fault: str  # what must not happen, by its name
     changed_ms: int
     written_ms: int  # CreateTime of the request
+    requested: bool = True  # here; False: `told` says who filled it at the venue
 
 
 class _Known:
@@ -109,6 +114,7 @@ class Tail:
         self._wanted = wanted
         self._kept = kept
         self._known: dict[str, _Known] = {}
+        self._unasked: dict[str, Life] = {}  # fills of no request, by id
         self._refusals: deque[tuple[int, Refusal]] = deque()  # with their CreateTime
         self._firsts: dict[int, int] = {}  # CreateTime of each partition's first; 0: it is all
         self._orders_ms = self._refusals_ms = 0  # CreateTime after those that are not kept
@@ -143,11 +149,25 @@ class Tail:
                 self._orders_ms = max(self._orders_ms, oldest.written_ms + 1)
         if event.id in self._known:
             self._known[event.id].take(event)
+        elif isinstance(event, OrderFilled) and event.action == "close":
+            self._filled_unasked(event, record)
+
+    def _filled_unasked(self, fill: OrderFilled, record: Record) -> None:
+        """A fill without a request, unless that may stand before what is read."""
+        first_ms = self._firsts[record.partition]
+        if first_ms and record.timestamp_ms < first_ms + REQUEST_MS:
+            return
+        before = self._unasked.get(fill.id)
+        made = unasked(fill, record.timestamp_ms, before)
+        self._unasked = {**self._unasked, fill.id: made}
+        if self._kept and len(self._unasked) > self._kept:
+            del self._unasked[next(iter(self._unasked))]
 
     def lives(self) -> list[Life]:
         """The orders from where on none is missing, the newest first."""
         whole_ms = self.orders_whole_ms
         made = [each.life() for each in self._known.values() if each.written_ms >= whole_ms]
+        made += [each for each in self._unasked.values() if each.written_ms >= whole_ms]
         return sorted(made, key=lambda each: (-each.at, each.id))
 
     def refused(self) -> list[Refusal]:
@@ -155,6 +175,37 @@ class Tail:
         whole_ms = self.refusals_whole_ms
         found = [refusal for at, refusal in self._refusals if at >= whole_ms]
         return sorted(found, key=lambda each: (-each.at, -each.seq))
+
+
+def unasked(fill: OrderFilled, written_ms: int, before: Life | None) -> Life:
+    """A fill at the venue that nobody requested here, with those of the same order before it."""
+    notional = times(fill.price, fill.size)
+    filled = fill.size
+    if before is not None and before.price is not None:
+        notional = plus(notional, times(before.price, before.filled))
+        filled = plus(filled, before.filled)
+    return Life(
+        id=fill.id,
+        at=fill.at,
+        account=fill.account,
+        agent=fill.agent,
+        symbol=fill.symbol,
+        action=fill.action,
+        side=fill.side,
+        leg=fill.leg,
+        size=filled,
+        decided=fill.price,
+        state="filled",
+        filled=filled,
+        price=ratio(notional, filled) if filled else None,
+        fees=plus(fill.fee, before.fees if before is not None else ZERO),
+        source=fill.source,
+        told=UNASKED.get(fill.leg, BY_OTHERS),
+        fault="",
+        changed_ms=fill.at,
+        written_ms=before.written_ms if before is not None else written_ms,
+        requested=False,
+    )
 
 
 def life_of(row: dict[str, Any]) -> Life:

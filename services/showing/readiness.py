@@ -20,6 +20,7 @@ class ServiceStatus(msgspec.Struct, frozen=True, kw_only=True):
     pid: int | None
     lag: int | None
     age_s: float | None
+    behind_s: float = 0.0  # of wall time; more than some seconds: the machine is too slow
 
 
 async def gather(installation: Installation, workers: list[Worker]) -> dict[str, ServiceStatus]:
@@ -39,5 +40,6 @@ async def gather(installation: Installation, workers: list[Worker]) -> dict[str,
             pid=answer.pid,
             lag=answer.lag,
             age_s=answer.age_s,
+            behind_s=answer.behind_s,
         )
     return found

@@ -1,7 +1,8 @@
 """How the desk stands: each agent's newest state, and the newest marks of what is open.
 
-A fold over records of `desk.state` and `positions`, in any order of the two; what is asked for
-often is kept as bytes and read when it is shown.
+A fold over records of `desk.state`, `positions` and `tickers`, in any order of them; what is asked
+for often is kept as bytes and read when it is shown. A symbol has one mark, whoever holds it: that
+of its newest ticker, and where none is known the newest that a position of it was given.
 """
 
 import time
@@ -13,7 +14,7 @@ from typing import NamedTuple
 import msgspec
 
 from chandler.core.desk.state import AgentState, Holding, day_of, pending
-from chandler.core.events import Symbol
+from chandler.core.events import Symbol, Ticker
 from chandler.core.trading.agents import AgentConfig
 from chandler.core.trading.events import (
     PositionClosed,
@@ -21,15 +22,16 @@ from chandler.core.trading.events import (
     PositionOpened,
     PositionUpdated,
 )
-from chandler.core.trading.money import ZERO, minus, plus
-from chandler.core.trading.position import average, unrealised
+from chandler.core.trading.money import ZERO, AmountError, minus, plus, positive
+from chandler.core.trading.position import Position, average, unrealised
 from chandler.streams.exact.journal import DeskOffsets
 from chandler.streams.exact.restore import OFFSETS_KEY
 from chandler.streams.reader import Record, follow_batches, read_topics
 from chandler.streams.settings import Installation
 
-STATES, MARKS = "desk.state", "positions"
+STATES, MARKS, TICKERS = "desk.state", "positions", "tickers"
 MARKS_NEWEST = 2_000  # offsets of each partition that are looked at first
+TICKERS_NEWEST = 500  # likewise: some of each symbol are among them
 OVERLAP_MS = 5_000  # that a watch reads again
 WATCH_S = 0.5  # between two pictures of a watch
 OWN_KEYS = OFFSETS_KEY[0]  # what the desk's own keys begin with
@@ -64,8 +66,9 @@ class OpenRow(NamedTuple):
     side: str
     size: Decimal
     entry: Decimal  # average, for display
-    mark: Decimal | None  # None: not marked yet
-    unrealised: Decimal | None
+    mark: Decimal | None  # of the symbol, the newest; None: not known yet
+    marked_ms: int  # venue's time of the mark; 0: not known yet
+    unrealised: Decimal | None  # at this mark
     stop: Decimal | None
     targets: list[Decimal]
     leverage: int
@@ -76,6 +79,13 @@ class OpenRow(NamedTuple):
     closing: bool
     age_ms: int  # venue's time
     id: str
+
+
+class Mark(NamedTuple):
+    """A symbol's mark price."""
+
+    price: Decimal
+    at: int  # venue's time
 
 
 class _Raw(NamedTuple):
@@ -91,12 +101,19 @@ class Standing:
         self._states: dict[str, _Raw] = {}
         self._offsets: dict[int, bytes] = {}
         self._marks: dict[tuple[str, Symbol], PositionMarked] = {}
+        self._of_positions: dict[Symbol, Mark] = {}
+        self._of_tickers: dict[Symbol, Mark] = {}
 
     def take(self, record: Record) -> None:
-        """Takes in a record of either topic; of an older one than is known nothing."""
+        """Takes in a record of these topics; of an older one than is known nothing."""
         event = record.event
-        if isinstance(event, PositionOpened | PositionUpdated):
+        if isinstance(event, Ticker):
+            self._ticker(event)
+        elif isinstance(event, PositionOpened | PositionUpdated):
             self._marks[event.position.agent, event.symbol] = event.position
+            marked = self._of_positions.get(event.symbol)
+            if marked is None or event.at >= marked.at:
+                self._of_positions[event.symbol] = Mark(event.position.mark, event.at)
         elif isinstance(event, PositionClosed):
             self._marks.pop((event.position.agent, event.symbol), None)
         elif record.topic == STATES and record.raw is not None:
@@ -107,6 +124,10 @@ class Standing:
                 if known is None or record.timestamp_ms >= known.timestamp_ms:
                     raw = _Raw(record.raw, record.partition, record.timestamp_ms)
                     self._states[record.key] = raw
+
+    def mark(self, symbol: Symbol) -> Mark | None:
+        """A symbol's newest mark, the same for everybody who holds it."""
+        return self._of_tickers.get(symbol) or self._of_positions.get(symbol)
 
     def states(self) -> dict[str, AgentState]:
         """Each agent's, by name."""
@@ -176,7 +197,7 @@ class Standing:
         if state is None:
             return row
         day = day_of(state, max(self.clock(name), state.day.start_ms))
-        marks = [self._unrealised(state, each) for each in state.holdings]
+        marks = [self._unrealised(each.position) for each in state.holdings.values()]
         known = [each for each in marks if each is not None]
         return row._replace(
             mode="paper" if state.paper is not None else "live",
@@ -195,7 +216,8 @@ class Standing:
 
     def _open_row(self, state: AgentState, holding: Holding) -> OpenRow:
         position = holding.position
-        mark = self._mark(state, position.symbol)
+        marked = self._mark(state, position.symbol)
+        mark = self.mark(position.symbol)
         clock = self.clock(state.agent)
         return OpenRow(
             agent=state.agent,
@@ -204,9 +226,10 @@ class Standing:
             side=position.side,
             size=position.size,
             entry=average(position),
-            mark=None if mark is None else mark.mark,
-            unrealised=self._unrealised(state, position.symbol),
-            stop=holding.stop if mark is None else mark.stop,
+            mark=None if mark is None else mark.price,
+            marked_ms=0 if mark is None else mark.at,
+            unrealised=self._unrealised(position),
+            stop=holding.stop if marked is None else marked.stop,
             targets=holding.targets,
             leverage=position.leverage,
             adds=holding.adds,
@@ -223,9 +246,19 @@ class Standing:
         mark = self._marks.get((state.agent, symbol))
         return mark if mark is not None and mark.id == state.holdings[symbol].id else None
 
-    def _unrealised(self, state: AgentState, symbol: Symbol) -> Decimal | None:
-        mark = self._mark(state, symbol)
-        return None if mark is None else unrealised(state.holdings[symbol].position, mark.mark)
+    def _unrealised(self, position: Position) -> Decimal | None:
+        mark = self.mark(position.symbol)
+        return None if mark is None else unrealised(position, mark.price)
+
+    def _ticker(self, ticker: Ticker) -> None:
+        known = self._of_tickers.get(ticker.symbol)
+        if known is not None and ticker.at < known.at:
+            return
+        try:
+            price = positive(ticker.mark)
+        except AmountError:
+            return  # it marks nothing: what was known before stays
+        self._of_tickers[ticker.symbol] = Mark(price, ticker.at)
 
 
 def _inactive(config: AgentConfig | None) -> str:
@@ -250,6 +283,8 @@ async def standing(installation: Installation) -> Standing:
     if found.unmarked():
         async for record in read_topics(installation, [MARKS]):
             found.take(record)
+    async for record in read_topics(installation, [TICKERS], newest=TICKERS_NEWEST):
+        found.take(record)
     return found
 
 
@@ -259,7 +294,8 @@ async def watched(installation: Installation) -> AsyncGenerator[Standing, None]:
     found = await standing(installation)
     yield found
     shown = time.monotonic()
-    async with aclosing(follow_batches(installation, [STATES, MARKS], began_ms)) as batches:
+    followed = [STATES, MARKS, TICKERS]
+    async with aclosing(follow_batches(installation, followed, began_ms)) as batches:
         async for batch in batches:
             for record in batch:
                 found.take(record)

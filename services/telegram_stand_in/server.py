@@ -107,9 +107,7 @@ class StandIn:
         return f"http://{self.host}:{self.port}"
 
     async def __aenter__(self) -> Self:
-        app = web.Application(
-            client_max_size=BODY_BYTES_MAX, middlewares=[_guard(self._names)]
-        )
+        app = web.Application(client_max_size=BODY_BYTES_MAX, middlewares=[_guard(self._names)])
         app.router.add_get("/", self._page)
         Control(self).add_routes(app.router)
         app.router.add_get("/file/bot{token}/files/{file}", self._file)

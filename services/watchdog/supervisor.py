@@ -197,7 +197,8 @@ class Supervisor:
         await ended(running, deadline - time.monotonic())
         for child in running:
             if child.pid is not None:
-                self._on_change(child, f"{child.worker.name} did not drain in time: killed (nothing is lost: it goes on from what is committed)")
+                said = f"{child.worker.name} did not drain in time: killed, which loses nothing"
+                self._on_change(child, said)
                 send(child, signal.SIGKILL)
         await ended(running, KILL_S_MAX)
         for keeper in self._keepers:

@@ -32,12 +32,24 @@ ELSEWHERE = {
         "./chandler setup --json --profile paper --symbols 40 --token-file bot.token --user ann "
         "--telegram-id 123456789"
     ): "tests/services/setup/test_setup_options.py::test_everything_can_be_given_by_options",
+    "./chandler setup --yes --profile demo --alerts-only": (
+        "tests/services/setup/test_alerts_only.py::"
+        "test_a_profile_that_only_tells_comes_from_the_demo_and_starts"
+    ),
+    "./chandler up --profile own": (
+        "tests/services/setup/test_alerts_only.py::"
+        "test_a_profile_that_only_tells_comes_from_the_demo_and_starts"
+    ),
+    "CHANDLER_DATA=$HOME/second CHANDLER_PORT_BASE=30000 ./chandler up": (
+        "tests/project/test_docs_commands.py::test_a_command_of_the_documents_works_while_up_runs"
+    ),
     "./chandler backtest --candles candles.parquet --agents trend --set agents.trend.leverage=2": (
         "tests/services/test_backtest_command.py::"
         "test_a_backtest_of_a_file_prints_figures_and_writes_a_folder"
     ),
-    "./chandler backtest --from-topics --diff paper": (
-        "tests/simulation/test_backtest.py::test_a_backtest_of_a_paper_session_is_that_session"
+    "./chandler backtest --from-topics --diff paper --out again": (
+        "tests/simulation/test_backtest.py::"
+        "test_the_command_says_what_it_compared_and_writes_what_a_backtest_writes"
     ),
     "./chandler candles import candles.parquet --dry-run": (
         "tests/services/history/test_import.py::test_a_dry_run_writes_nothing"

@@ -1,5 +1,7 @@
 """The audit of sealed candles: pure, over events."""
 
+from collections.abc import Sequence
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -27,7 +29,7 @@ def missing(number: int) -> CandleMissing:
     return CandleMissing(symbol=BTC, granularity=M5, open_ms=START_MS + number * STEP_MS)
 
 
-def audited(events: list[Candle]) -> CandleAudit:
+def audited(events: Sequence[Candle]) -> CandleAudit:
     audit = CandleAudit()
     for event in events:
         audit.take(event)
@@ -54,7 +56,8 @@ def test_symbols_that_end_well_before_the_others_are_told_and_no_gap() -> None:
     assert audited(rows + little).behind() == []
     audit = audited(rows + little + far)
 
-    assert audit.well and audit.gaps == 0
+    assert audit.well
+    assert audit.gaps == 0
     assert [(each.symbol, each.series, each.slots) for each in audit.behind()] == [
         ("SOLUSDT", 1, 5)
     ]

@@ -80,7 +80,12 @@ def test_an_agent_that_trades_for_real_is_tried_on_paper_and_that_is_said(
     [
         (["no_such"], 3, "profile 'no_such' is unknown"),
         (["--agents", "nobody"], 3, "no agent is called 'nobody'"),
-        (["--set", "agents.trend.leverag=2"], 3, "leverag"),
+        (
+            ["--set", "agents.trend.leverag=2"],
+            3,
+            "unknown key agents.trend.leverag (nearest: agents.trend.leverage)",
+        ),
+        (["--set", "agents.trend.set.x"], 3, "expected a.b=value"),
         (["--symbols", "CCCUSDT"], 3, "there are no candles of CCCUSDT: there are 2 symbols"),
         (["--from", "2030-01-01"], 3, "there is no candle in that period: there are some from"),
         (["--from", "2024-01-03", "--to", "2024-01-02"], 3, "is not before --to 2024-01-02"),
@@ -119,6 +124,49 @@ def test_holes_are_said_and_are_no_candles(
     assert any(each.startswith(note) for each in told["notes"])
 
 
+def one_bad_cell(candles: Path) -> str:
+    """Spoils a close of BBBUSDT; how the fault begins."""
+
+    def bad(rows: list[str]) -> list[str]:
+        cells = rows[1_300].split(",")
+        cells[5] = "abc"
+        return [*rows[:1_300], ",".join(cells), *rows[1_301:]]
+
+    rewritten(candles, bad)
+    return f"{candles}: column close has 'abc' in row 1301 (2024-01-01 08:20): expected a number"
+
+
+def test_a_faulty_symbol_is_left_out_unmistakably_and_the_others_go_on(
+    candles: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """One note of six, under four screens of tables, said it as if a candle were skipped."""
+    line = f"BBBUSDT is LEFT OUT, with all of its candles: {one_bad_cell(candles)}"
+
+    out = ["--out", str(tmp_path / "one"), "--json", "--agents", "venue"]
+    status = main(["backtest", "--candles", str(candles), *out, *LOW])
+
+    found = capsys.readouterr()
+    told = json.loads(found.out)
+    assert (status, told["candles"]) == (0, 1_200)
+    assert any(each.startswith(f"chandler: warning: {line}") for each in found.err.splitlines())
+    assert told["notes"][0].startswith(line)
+    assert told["notes"][-1].endswith("no quote volume: made of volume and prices")
+
+
+def test_a_faulty_symbol_that_nobody_asked_for_is_not_told_and_one_alone_is_an_error(
+    candles: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    fault = one_bad_cell(candles)
+
+    others = main(["backtest", "--candles", str(candles), "--symbols", "AAAUSDT", *LOW])
+    other = said(capsys)
+    alone = main(["backtest", "--candles", str(candles), "--symbols", "BBBUSDT", *LOW])
+
+    assert (others, alone) == (0, 3)
+    assert "LEFT OUT" not in other
+    assert fault.replace(": ", " BBBUSDT: ", 1) in said(capsys)
+
+
 def test_a_price_with_too_many_digits_is_named_with_its_candle(
     candles: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -149,6 +197,36 @@ def test_what_is_decided_at_a_price_is_filled_at_it(candles: Path) -> None:
     step = 300_000
     after = {fill.at % step for fill in result.fills if fill.action == "open"}
     assert after == {1_000}
+
+
+def test_prices_are_four_for_each_candle(candles: Path) -> None:
+    """result.json said eight: each of the four stands for a second, which has two ends."""
+    result = backtest("demo", candles, agents=["scalper"], changes=CHANGES)
+
+    assert result.origin.ticks == 4 * result.origin.candles
+
+
+def test_what_is_short_and_who_never_traded_is_said_in_all_places(
+    candles: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    off = [
+        "--set",
+        "engines.trend.long_threshold=1.0",
+        "--set",
+        "engines.trend.short_threshold=-1.0",
+    ]
+    places = ["--out", str(tmp_path / "run"), "--agents", "trend,scalper"]
+    assert main(["backtest", "--candles", str(candles), *places, *LOW, *off]) == 0
+
+    shown = " ".join(said(capsys).split())
+    kept = json.loads((tmp_path / "run" / "result.json").read_text())["notes"]
+    page = (tmp_path / "run" / "report.html").read_text()
+    short = "the period is 4.2 days long: below 30 days figures by the year"
+    idle = "agent trend made no trade: none of its engines (trend) gave a signal on these candles"
+    for words in (short, idle):
+        assert f"note: {words}" in shown
+        assert words in page
+        assert any(each.startswith(words) for each in kept)
 
 
 def test_the_same_from_python_with_frames(candles: Path) -> None:

@@ -10,8 +10,11 @@ import pyarrow.parquet
 import pytest
 from rich.console import Console
 
+from chandler.core.trading.events import OrderFilled
 from chandler.replay.metrics import measure
 from chandler.replay.report import compare, run_of
+from chandler.replay.report.comparison import FIGURES
+from chandler.replay.result import Trade
 from services.cli.backtest import files, tables
 from services.layers import ConfigurationError
 from tests.replay.results import changed, made
@@ -69,6 +72,20 @@ def test_money_in_parquet_is_the_decimals_own_text(result, folder):
     assert table["opened_ms"][0].as_py() == result.trades[0].opened_ms
 
 
+def test_columns_that_people_look_for_come_first_and_ids_last(folder):
+    """pandas folds eighteen columns: it showed an id and hid the symbol and the PnL."""
+    trades = pyarrow.parquet.read_table(folder / "trades.parquet").column_names
+    fills = pyarrow.parquet.read_table(folder / "fills.parquet").column_names
+
+    assert trades[:3] == ["symbol", "side", "agent"]
+    assert trades[3:9] == ["opened_ms", "closed_ms", "entered", "exited", "size", "pnl"]
+    assert trades[-2:] == ["id", "order"]
+    assert fills[:4] == ["at", "symbol", "side", "agent"]
+    assert fills[-2:] == ["id", "trade"]
+    assert set(trades) == {*Trade.__struct_fields__, "pnl"}
+    assert set(fills) == set(OrderFilled.__struct_fields__)
+
+
 def test_the_same_result_gives_the_same_files(result, folder, tmp_path):
     files.write(result, measure(result), tmp_path / "again")
 
@@ -122,6 +139,48 @@ def test_the_tables_have_every_curve_and_breakdown(result):
         assert name in text
 
 
+def cells(text, name):
+    """The numbers of a row."""
+    line = next(each for each in text.splitlines() if each.strip().startswith(name))
+    return line.strip().removeprefix(name).replace(",", "").replace(" %", "").split()
+
+
+def test_calmar_divides_by_a_row_that_is_there(result):
+    """The table had the drawdown within days alone, and a Calmar that didn't follow from it."""
+    text = printed(tables.show, result, measure(result))
+
+    cagr, fall = float(cells(text, "CAGR")[0]), float(cells(text, "drawdown, daily closes")[0])
+    assert float(cells(text, "Calmar (by daily closes)")[0]) == pytest.approx(
+        cagr / -fall, rel=0.01
+    )
+    assert float(cells(text, "drawdown, within days")[0]) <= fall
+
+
+def test_the_pnl_adds_up_to_what_the_equity_gained(result):
+    """The PnL left fees of open positions out that the row of fees counted."""
+    first = result.trades[0]
+    trades = [msgspec.structs.replace(first, closed_ms=0, reason="", exited=Decimal(0)),
+              *result.trades[1:]]  # fmt: skip
+    metrics = measure(changed(result, trades=trades))
+    text = printed(tables.show, result, metrics)
+
+    rows = ("PnL of closed trades", "open, booked so far", "open, unrealised")
+    closed, booked, unrealised = (float(cells(text, name)[0]) for name in rows)
+    gained = metrics.portfolio.performance.end - metrics.portfolio.performance.start
+    assert booked == pytest.approx(float(first.pnl), abs=0.01)
+    assert closed + booked + unrealised == pytest.approx(gained, abs=0.02)
+    assert float(cells(text, "PnL in all")[0]) == pytest.approx(gained, abs=0.01)
+
+
+def test_signals_that_were_for_other_agents_are_no_unexplained_refusals(result):
+    """`refusals: engine_not_followed=26` stood alone."""
+    result = changed(result, refusals={"steady": {"engine_not_followed": 26, "pump": 1}})
+    text = printed(tables.show, result, measure(result))
+
+    assert "refusals: pump=1\n" in text
+    assert "signals for others: engine_not_followed=26 (each agent is offered every signal" in text
+
+
 def test_words_of_a_profile_are_no_markup(result):
     trades = [msgspec.structs.replace(each, source="[red]loud[/red]") for each in result.trades]
     result = changed(result, trades=trades, notes=["[bold]careful[/bold]"])
@@ -145,12 +204,16 @@ def test_an_empty_result_is_said_to_be_empty():
 
 
 def test_a_comparison_is_shown_line_by_line(result):
+    """Its rows are called as those of the figures: they were raw names of fields."""
     other = changed(result, trades=result.trades[1:])
     first, second = (run_of(name, each, measure(each)) for name, each in
                      (("one", result), ("two", other)))  # fmt: skip
 
     text = printed(tables.show_comparison, compare(first, second))
 
+    for label in tables.LABELS.values():
+        assert f" {label} " in text
+    assert tables.LABELS.keys() == FIGURES.keys()
     assert "digest: same" in text
     assert "only in one: 1 trades" in text
     assert "in both: 39 equal, 0 with another end" in text

@@ -2,12 +2,15 @@
 
 import asyncio
 from contextlib import aclosing
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from chandler.core.trading.events import Answer, Command, OrderRequested, Refusal
+from chandler.core.trading.position import unrealised
 from chandler.streams.reader import follow, read_topics
 from chandler.streams.settings import Installation
 from services.cli.app import main
@@ -38,14 +41,17 @@ async def test_agents_and_positions_show_how_the_desk_stands(
     assert agents.status == positions.status == 0
     assert anna["balance"] == str(state.balance)
     assert anna["pnl"] == anna["pnl_today"] == str(state.balance - state.start)
-    assert anna["unrealised"] == str(opened.position.unrealised)
+    mark = Decimal(story.scene.tickers[BTC].mark)  # of the newest ticker, not of the position
+    held = state.holdings[BTC].position
+    assert Decimal(anna["unrealised"]) == unrealised(held, mark) != opened.position.unrealised
     assert (anna["positions"], anna["entries_today"], anna["blocked"]) == (1, 1, "")
     assert agents.json["agents"]["trend"]["balance"] is None
     [row] = positions.json["positions"]
     holding = state.holdings[BTC]
     assert (row["symbol"], row["side"]) == (BTC, holding.position.side)
     assert row["size"] == str(holding.position.size)
-    assert row["mark"] == str(opened.position.mark)
+    assert Decimal(row["mark"]) == mark
+    assert row["marked_ms"] == story.scene.tickers[BTC].at
     assert row["age_ms"] == story.scene.now - holding.position.opened_ms
     assert nobody == Said(0, "nothing is open\n", "")
     assert "anna" in table.out
@@ -53,24 +59,13 @@ async def test_agents_and_positions_show_how_the_desk_stands(
     assert BTC in shown.out
 
 
-async def test_a_position_without_a_mark_has_no_figures(
-    desk: Installation, written: Topics, run: Run
-) -> None:
-    await told(desk, written, exits=False)
-
-    positions = await run("positions", "--json")
-    agents = await run("agents", "--json")
-
-    assert positions.json["positions"][0]["unrealised"] is None
-    assert agents.json["agents"]["anna"]["unrealised"] is None
-
-
 async def test_a_watch_shows_what_changes(
     desk: Installation, written: Topics, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(standing, "WATCH_S", 0.0)
     story = await told(desk, written, exits=False)
-    opened = opened_of(story)
+    known = story.scene.tickers[BTC]
+    newer = replace(known, mark="80.9", at=known.at + 1_000)
     marks = []
 
     async with aclosing(standing.watched(desk)) as pictures:
@@ -78,11 +73,11 @@ async def test_a_watch_shows_what_changes(
             [row] = found.open_rows()
             marks.append(row.mark)
             if len(marks) == 1:
-                await written.put("positions", opened)
-            if row.mark is not None:
+                await written.put("tickers", newer, BTC)
+            if row.mark != marks[0]:
                 break
 
-    assert (marks[0], marks[-1]) == (None, opened.position.mark)
+    assert (str(marks[0]), str(marks[-1])) == (known.mark, newer.mark)
 
 
 async def test_orders_show_their_lives_and_refusals_their_reasons(

@@ -3,6 +3,8 @@
 import asyncio
 import logging
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import msgspec
 import orjson
@@ -21,16 +23,20 @@ from chandler.exchanges.bitget.feed import (
     Received,
 )
 from chandler.exchanges.bitget.parse import parse_frame
+from chandler.exchanges.simulator.config import SimulatorConfig
 from chandler.streams.settings import installation
 from chandler.streams.telemetry.infra import Connection
 from chandler.streams.telemetry.metrics import Metrics
 from chandler.streams.writing import Record, Sender
 from services.ingest.clock import Clock
 from services.ingest.complaints import Complaints
+from services.ingest.edge import BACKFILLING, Ingest
 from services.ingest.frames import Frames
 from services.ingest.service import SERVICE
 from services.ingest.shard import Shard
 from services.ingest.tickers import Tickers
+from services.profile import IngestConfig, Profile
+from tests.services.ingesting import context_of
 
 BTC = Symbol("BTCUSDT")
 M5 = Granularity("5m")
@@ -199,3 +205,32 @@ def test_a_cut_and_the_tries_that_fail_after_it_are_told_once():
         ("connection_lost", "connection 0: reset"),
         ("connection_back", "connection 0"),
     ]
+
+
+class Lane:
+    """A symbol's candles that are out up to so long ago."""
+
+    def __init__(self, behind_ms: int) -> None:
+        self._behind_ms = behind_ms
+
+    def behind_ms(self, now: int) -> int:
+        return self._behind_ms
+
+
+async def test_the_state_says_how_far_the_backfill_is(tmp_path: Path) -> None:
+    """On a slow machine "backfilling" stood there for minutes, and nobody knew whether it moved."""
+    here = installation({"CHANDLER_DATA": str(tmp_path)})
+    profile = Profile(simulator=SimulatorConfig(), ingest=IngestConfig(pinned=["1m"]))
+    context = context_of(here, profile)
+    ingest = Ingest(context, Sender(here))
+    symbols = [Symbol(f"S{number}USDT") for number in range(10)]
+    shard: Any = SimpleNamespace(symbols=symbols, sequences={})
+    ingest._shards, ingest._working, context.health.state = [shard], True, BACKFILLING
+    said = []
+    for behind in ([], [0] * 4 + [900_000] * 2, [0] * 10):
+        shard.sequences = dict(zip(symbols, map(Lane, behind), strict=False))
+        ingest._set_up = len(behind) == 10
+        ingest._look_at_backfill()
+        said.append((context.health.ready, context.health.state))
+
+    assert said == [(False, "backfilling 0 %"), (False, "backfilling 40 %"), (True, "ready")]

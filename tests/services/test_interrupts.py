@@ -62,9 +62,7 @@ def test_a_dropped_interrupt_spends_no_look_at_what_is_held_out(
         Falling()
         return take(crew)
 
-    asked = command(
-        written(tmp_path / "candles.csv"), trials, "--study", "s", "--processes", "1"
-    )
+    asked = command(written(tmp_path / "candles.csv"), trials, "--study", "s", "--processes", "1")
     with monkeypatch.context() as patched:
         patched.setattr(crews.Alone, "take", interrupted)
         assert main(asked) == INTERRUPTED
@@ -74,5 +72,6 @@ def test_a_dropped_interrupt_spends_no_look_at_what_is_held_out(
     assert main(asked) in (WELL, 1)
 
     assert f"stopped, study s has 1 of {trials} trials: the same command goes on" in said
-    assert len(between.done) == 1 and between.held_out is None
+    assert len(between.done) == 1
+    assert between.held_out is None
     assert len(stored("s").done) == trials

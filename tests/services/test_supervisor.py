@@ -125,7 +125,7 @@ async def test_a_service_that_does_not_drain_is_killed(
         await within(watched.ready.wait)
 
     assert supervisor.child("ingest").pid is None
-    assert watched.changes == ["ingest did not drain in time: killed (nothing is lost: it goes on from what is committed)"]
+    assert watched.changes == ["ingest did not drain in time: killed, which loses nothing"]
 
 
 def test_services_end_when_what_started_them_is_killed(here: Installation, tmp_path: Path) -> None:

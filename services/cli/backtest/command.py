@@ -13,28 +13,29 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from chandler.core.granularity import Granularity, by_length
-from chandler.core.market.pump import MINUTE
 from chandler.replay.backtest import Past, Setting, backtest
-from chandler.replay.difference import Difference, compare
+from chandler.replay.dense.native import compiling
 from chandler.replay.metrics import measure
 from chandler.replay.report import compare as compare_runs
 from chandler.replay.report import comparison_page, run_of
 from chandler.replay.result import Result
 from chandler.streams.settings import Installation
-from services.cli.backtest import files, tables
+from services.cli.backtest import files, session, tables
 from services.cli.desk.columns import console
+from services.cli.history import shown
 from services.cli.records.moments import moment
 from services.cli.records.reading import reading
-from services.cli.verify.ran import how_it_ran, shards_of
 from services.loading import configuration
-from services.past.recorded import recorded_orders, recorded_past
-from services.past.setting import Ran, chosen, setting_of
+from services.past.recorded import recorded_past
+from services.past.setting import chosen
 from services.past.sources import Period, of_files, of_topics
-from services.profile import Profile
 from services.runner import installed
 
 COMPARISON = "comparison.html"
+COMPILING = (
+    "compiling to machine code, once: it takes a minute or more on a busy machine; later runs find "
+    "it in the cache"
+)
 
 
 def run(
@@ -70,7 +71,9 @@ def run(
             raise typer.BadParameter(
                 "--from-topics takes the session as it was: leave the other choices out"
             )
-        return _recorded(profile, out, processes, diff=bool(diff), as_json=as_json)
+        if diff and against is not None:
+            raise typer.BadParameter("--diff compares with the session: leave --against out")
+        return _recorded(profile, out, against, processes, diff=bool(diff), as_json=as_json)
     period = Period(moment(from_, "--from"), moment(to, "--to"))
     names = [each for each in symbols.split(",") if each]
     wanted = [each for each in agents.split(",") if each]
@@ -82,16 +85,25 @@ def run(
         else:
             with reading() as installation:
                 read = asyncio.run(of_topics(installation, tried.setting, period, names))
-        result = _tried(tried.setting, read.past, [*tried.notes, *read.notes], processes, told)
+        shown.warn(read.left_out)
+        result = _tried(tried.setting, read.past, processes, told)
+    result = msgspec.structs.replace(result, notes=read.told(tried.notes, result.notes))
     return _shown(installation, result, out, against, as_json=as_json)
 
 
-def _tried(setting: Setting, past: Past, notes: list[str], processes: int, told: "Told") -> Result:
-    result = backtest(setting, past, processes=processes or os.cpu_count() or 1, progress=told)
-    return msgspec.structs.replace(result, notes=[*notes, *result.notes])
+def _tried(setting: Setting, past: Past, processes: int, told: "Told") -> Result:
+    return backtest(setting, past, processes=processes or os.cpu_count() or 1, progress=told)
 
 
-def _recorded(profile: str, out: Path | None, processes: int, *, diff: bool, as_json: bool) -> int:
+def _recorded(
+    profile: str,
+    out: Path | None,
+    against: Path | None,
+    processes: int,
+    *,
+    diff: bool,
+    as_json: bool,
+) -> int:
     """The session again, over its own tickers; and what it did otherwise."""
     with reading() as installation:
         if profile:
@@ -99,49 +111,17 @@ def _recorded(profile: str, out: Path | None, processes: int, *, diff: bool, as_
         found = configuration(installation).profile
         with _bar(quiet=as_json) as told:
             if diff:
-                return _difference(asyncio.run(differing(installation, found, told)), as_json)
-            setting = asyncio.run(_as_it_ran(installation, found))
-            past, notes = asyncio.run(recorded_past(installation, _read_by(setting)))
-            result = _tried(setting, past, notes, processes, told)
-        return _shown(installation, result, out, None, as_json=as_json)
-
-
-async def differing(installation: Installation, profile: Profile, told: "Told") -> Difference:
-    """What the paper session in the topics did otherwise than a backtest of it."""
-    setting = await _as_it_ran(installation, profile)
-    # What the session did first, so that all that it did it by is there.
-    recorded, shards, late = await recorded_orders(installation, setting.desks)
-    past, _ = await recorded_past(installation, _read_by(setting))
-    begin_ms = max((each.begin_ms for each in shards.values()), default=0) - 1
-    past = msgspec.structs.replace(past, begin_ms=begin_ms)
-    processes = os.cpu_count() or 1
-    computed = backtest(setting, past, processes=processes, progress=told, bars=False).events
-    return compare(recorded, computed, shards, late)
-
-
-async def _as_it_ran(installation: Installation, profile: Profile) -> Setting:
-    ran = await how_it_ran(installation, profile)
-    return setting_of(profile, installation, Ran(shards_of(ran, profile)[0], ran.pump, ran.pace))
-
-
-def _read_by(setting: Setting) -> list[Granularity]:
-    """What the engines read, and the minutes of the pump guard."""
-    read = {granularity for engine in setting.engines for granularity in engine.inputs()}
-    return by_length(read | {MINUTE})
-
-
-def _difference(found: Difference, as_json: bool) -> int:
-    if as_json:
-        typer.echo(msgspec.json.encode(found._asdict() | {"well": found.well}).decode())
-        return 0 if found.well else 1
-    for line in found.lines:
-        typer.echo(line, err=True)
-    for agent, (recorded, computed) in found.balances.items():
-        typer.echo(f"{agent}: balance {recorded}, computed {computed}", err=True)
-    typer.echo(found.line)
-    if not found.fills:
-        typer.echo("nothing was looked at: run ./chandler up for a while first", err=True)
-    return 0 if found.well else 1
+                compared = asyncio.run(
+                    session.differing(installation, found, told, bars=out is not None)
+                )
+                if out is not None:
+                    files.write(compared.result, measure(compared.result), out)
+                return session.show(compared, out, as_json=as_json)
+            setting, _ = asyncio.run(session.as_it_ran(installation, found))
+            past, notes = asyncio.run(recorded_past(installation, session.read_by(setting)))
+            result = _tried(setting, past, processes, told)
+        result = msgspec.structs.replace(result, notes=[*notes, *result.notes])
+        return _shown(installation, result, out, against, as_json=as_json)
 
 
 def _shown(
@@ -206,11 +186,16 @@ class Told:
 
 @contextmanager
 def _bar(*, quiet: bool) -> Iterator[Told]:
+    """Shows progress on a terminal; that something is compiled is said anywhere, on stderr."""
     if quiet or not sys.stderr.isatty():
-        yield Told(None)
+        with compiling(lambda: typer.echo(COMPILING, err=True)):
+            yield Told(None)
         return
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
-    with Progress(
-        *columns, TimeElapsedColumn(), console=Console(stderr=True), transient=True
-    ) as bar:
+    with (
+        Progress(
+            *columns, TimeElapsedColumn(), console=Console(stderr=True), transient=True
+        ) as bar,
+        compiling(lambda: bar.console.print(COMPILING)),
+    ):
         yield Told(bar)

@@ -24,6 +24,13 @@ from services.layers import ConfigurationError
 
 TRADES, TRADES_JSON, FILLS = "trades.parquet", "trades.json", "fills.parquet"
 EQUITY, RESULT, REPORT = "equity.parquet", "result.json", "report.html"
+# What a narrow window shows of a table comes first, ids last; the other columns lie between.
+TRADES_FIRST = (
+    "symbol", "side", "agent", "opened_ms", "closed_ms", "entered", "exited", "size", "pnl",
+)  # fmt: skip
+TRADES_LAST = ("leverage", "adds", "source", "reason", "id", "order")
+FILLS_FIRST = ("at", "symbol", "side", "agent", "action", "leg", "price", "size", "fee")
+FILLS_LAST = ("source", "account", "position", "id", "trade")
 
 
 class Kept(msgspec.Struct, frozen=True, kw_only=True):
@@ -65,9 +72,13 @@ def write(result: Result, metrics: Metrics, folder: Path) -> list[Path]:
     (folder / RESULT).unlink(missing_ok=True)
     rows = [_row(trade) for trade in result.trades]
     makers: dict[str, Callable[[Path], object]] = {
-        TRADES: lambda path: _parquet(_table(Trade, rows, pnl=pa.string()), path),
+        TRADES: lambda path: _parquet(
+            _ordered(_table(Trade, rows, pnl=pa.string()), TRADES_FIRST, TRADES_LAST), path
+        ),
         TRADES_JSON: lambda path: path.write_bytes(msgspec.json.encode(rows)),
-        FILLS: lambda path: _parquet(_table(OrderFilled, map(_plain, result.fills)), path),
+        FILLS: lambda path: _parquet(
+            _ordered(_table(OrderFilled, map(_plain, result.fills)), FILLS_FIRST, FILLS_LAST), path
+        ),
         EQUITY: lambda path: _parquet(_equity(result), path),
         REPORT: lambda path: path.write_text(page(result, metrics), encoding="utf-8"),
         RESULT: lambda path: path.write_bytes(
@@ -148,6 +159,11 @@ def _table(kind: type[msgspec.Struct], rows: Any, **more: pa.DataType) -> pa.Tab
         (each.name, known.get(each.type, pa.string())) for each in msgspec.structs.fields(kind)
     ]
     return pa.Table.from_pylist(list(rows), schema=pa.schema([*fields, *more.items()]))
+
+
+def _ordered(table: pa.Table, first: tuple[str, ...], last: tuple[str, ...]) -> pa.Table:
+    between = [name for name in table.column_names if name not in first + last]
+    return table.select([*first, *between, *last])
 
 
 def _equity(result: Result) -> pa.Table:

@@ -10,7 +10,9 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
-from chandler.replay.metrics import Measured, Metrics, Performance, TradeFigures
+from chandler.core.trading.money import plus
+from chandler.replay.metrics import Drawdown, Measured, Metrics, Performance, TradeFigures
+from chandler.replay.remarks import STRANGERS
 from chandler.replay.report.comparison import Comparison, Number
 from chandler.replay.result import Result, Trade
 from services.cli.desk.columns import age
@@ -24,6 +26,37 @@ class _Curve(NamedTuple):
     name: str
     performance: Performance
     measured: Measured | None  # of benchmarks nothing but the curve is known
+
+
+# Figure → what it is called, in all tables; a comparison has every one.
+LABELS = {
+    "performance.total_return": "return",
+    "performance.cagr": "CAGR",
+    "performance.volatility": "volatility, a year",
+    "performance.drawdown_within.depth": "drawdown, within days",
+    "performance.drawdown.depth": "drawdown, daily closes",
+    "performance.sharpe": "Sharpe",
+    "performance.sortino": "Sortino",
+    "performance.calmar": "Calmar (by daily closes)",
+    "performance.end": "equity at the end",
+    "trades.trades": "closed trades",
+    "trades.pnl": "PnL of closed trades",
+    "trades.open_trades": "open positions",
+    "trades.open_pnl": "open, booked so far",
+    "trades.win_rate": "win rate",
+    "trades.profit_factor": "profit factor",
+    "trades.average": "average trade",
+    "trades.average_win": "average win",
+    "trades.average_loss": "average loss",
+    "trades.losing_streak": "most losses in a row",
+    "trades.holding_ms": "time held",
+    "trades.fees": "fees in all",
+    "trades.funding": "funding in all",
+    "trades.turnover": "turnover",
+    "trades.time_open": "time open",
+    "exposure.mean": "exposure, mean",
+    "exposure.greatest": "exposure, greatest",
+}
 
 
 def share(value: float | None) -> str:
@@ -54,14 +87,24 @@ def show(console: Console, result: Result, metrics: Metrics) -> None:
     for reasons in result.refusals.values():
         for reason, count in reasons.items():
             refusals[reason] = refusals.get(reason, 0) + count
-    if refusals:
-        pairs = sorted(refusals.items(), key=lambda each: (-each[1], each[0]))
-        told = " ".join(f"{reason}={count}" for reason, count in pairs)
-        console.print(f"refusals: {escape(told)}")
+    meant = {reason: count for reason, count in refusals.items() if reason not in STRANGERS}
+    if meant:
+        console.print(f"refusals: {escape(_counted(meant))}")
+    if len(meant) < len(refusals):
+        others = {reason: refusals[reason] for reason in STRANGERS if reason in refusals}
+        console.print(
+            f"signals for others: {escape(_counted(others))} (each agent is offered every signal, "
+            "and takes those of the engines and symbols that it follows)"
+        )
     for note in result.notes:
         console.print(f"note: {escape(note)}")
     if not result.trades:
         console.print("no trades were made in this period")
+
+
+def _counted(counts: dict[str, int]) -> str:
+    pairs = sorted(counts.items(), key=lambda each: (-each[1], each[0]))
+    return " ".join(f"{reason}={count}" for reason, count in pairs)
 
 
 def _figures(metrics: Metrics) -> Table:
@@ -74,37 +117,52 @@ def _figures(metrics: Metrics) -> Table:
     for each in curves:
         table.add_column(escape(each.name), justify="right", no_wrap=True)
     for name, cell in FIGURES.items():
-        table.add_row(name, *(cell(each.performance) for each in curves))
+        table.add_row(LABELS[name], *(cell(each.performance) for each in curves))
     for name, told in TRADED.items():
         table.add_row(
-            name, *(told(each.measured.trades) if each.measured else "" for each in curves)
+            LABELS.get(name, name),
+            *(told(each.measured) if each.measured else "" for each in curves),
         )
     return table
 
 
-def _fall(performance: Performance) -> str:
-    fall = performance.drawdown_within
+def _gained(measured: Measured) -> float:
+    return measured.performance.end - measured.performance.start
+
+
+def _unrealised(measured: Measured) -> float:
+    """What the equity has beyond all that is booked, to the cent."""
+    booked = plus(measured.trades.pnl, measured.trades.open_pnl)
+    return round(_gained(measured) - float(booked), 2) + 0.0  # not -0
+
+
+def _fall(fall: Drawdown | None) -> str:
     return share(fall.depth if fall else 0.0)
 
 
 # A column for each curve, so that a narrow window shows what matters.
 FIGURES: dict[str, Callable[[Performance], str]] = {
-    "return": lambda each: share(each.total_return),
-    "CAGR": lambda each: share(each.cagr),
-    "drawdown": _fall,
-    "Sharpe": lambda each: figure(each.sharpe),
-    "Sortino": lambda each: figure(each.sortino),
-    "Calmar": lambda each: figure(each.calmar),
+    "performance.total_return": lambda each: share(each.total_return),
+    "performance.cagr": lambda each: share(each.cagr),
+    "performance.drawdown_within.depth": lambda each: _fall(each.drawdown_within),
+    "performance.drawdown.depth": lambda each: _fall(each.drawdown),
+    "performance.sharpe": lambda each: figure(each.sharpe),
+    "performance.sortino": lambda each: figure(each.sortino),
+    "performance.calmar": lambda each: figure(each.calmar),
 }
-TRADED: dict[str, Callable[[TradeFigures], str | Text]] = {
-    "trades": lambda each: str(each.trades),
-    "PnL": lambda each: signed(each.pnl),
-    "win rate": lambda each: share(each.win_rate),
-    "profit factor": lambda each: figure(each.profit_factor),
-    "fees": lambda each: figure(each.fees),
-    "funding": lambda each: figure(each.funding),
-    "time open": lambda each: share(each.time_open),
-    "turnover": lambda each: figure(each.turnover),
+TRADED: dict[str, Callable[[Measured], str | Text]] = {
+    "trades.trades": lambda each: str(each.trades.trades),
+    "trades.pnl": lambda each: signed(each.trades.pnl),
+    "trades.open_trades": lambda each: str(each.trades.open_trades),
+    "trades.open_pnl": lambda each: signed(each.trades.open_pnl),
+    "open, unrealised": lambda each: signed(_unrealised(each)),
+    "PnL in all": lambda each: signed(_gained(each)),
+    "trades.fees": lambda each: figure(each.trades.fees),
+    "trades.funding": lambda each: figure(each.trades.funding),
+    "trades.win_rate": lambda each: share(each.trades.win_rate),
+    "trades.profit_factor": lambda each: figure(each.trades.profit_factor),
+    "trades.time_open": lambda each: share(each.trades.time_open),
+    "trades.turnover": lambda each: figure(each.trades.turnover),
 }
 
 
@@ -135,7 +193,7 @@ def _breakdown(name: str, groups: dict[str, TradeFigures]) -> Table:
             age(each.holding_ms) if each.holding_ms is not None else NONE,
             figure(each.fees),
             figure(each.funding),
-            str(each.open_trades),
+            f"{each.open_trades} ({each.open_pnl:+,.2f})" if each.open_trades else "0",
         )
     return table
 
@@ -157,7 +215,7 @@ def show_comparison(console: Console, found: Comparison, *, trades_max: int = 10
         table.add_column(escape(heading), justify="right", no_wrap=True)
     for line in found.figures:
         table.add_row(
-            line.name.replace("_", " ").replace(".", " "),
+            LABELS[line.name],
             _kind(line.kind, line.first),
             _kind(line.kind, line.second),
             "same" if line.first == line.second else _kind(line.kind, line.difference, sign=True),

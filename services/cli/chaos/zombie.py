@@ -188,7 +188,7 @@ async def _taken_over(second: Supervisor, deadline: float) -> bool:
     """Whether the second does the work, before `deadline`; ingest does while it backfills."""
     child = second.children[0]
     while time.monotonic() < deadline:
-        if child.ready or child.state == "backfilling":
+        if child.ready or child.state.startswith("backfilling"):
             return True
         await asyncio.sleep(POLL_S)
     return False

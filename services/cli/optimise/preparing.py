@@ -94,7 +94,7 @@ def prepared(installation: Installation, wish: Wish) -> Iterator[Prepared]:
                     f"study {name} was begun otherwise ({', '.join(changed)}): choose another "
                     "--study, or repeat its command"
                 )
-            notes = [*base.notes, *read.notes, *_looked(storage, plan, name)]
+            notes = read.told(base.notes, _looked(storage, plan, name))
             yield Prepared(storage, study, read.past, sample, notes)
     finally:
         storage.close()

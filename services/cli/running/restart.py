@@ -12,8 +12,11 @@ from chandler.core.trading.events import Command
 from services.cli.desk.asking import ask
 from services.cli.records.reading import reading
 from services.exits import FAILED, WELL
+from services.layers import nearest
+from services.topology import ORDER, exists
 
 WAIT_S = 20.0
+SHOWN_MAX = 40  # characters of a name that nobody knows
 EXPIRES_S_MIN = 5.0  # nobody carries it out later than this after nobody waits any more
 
 
@@ -23,6 +26,7 @@ def restart(
     as_json: Annotated[bool, typer.Option("--json", help="for programs")] = False,
 ) -> int:
     """Drains a service and starts it anew, without the others."""
+    _check(service)
     now_ms = time.time_ns() // 1_000_000
     asked = Command(
         id=uuid.uuid4().hex,
@@ -48,3 +52,14 @@ def restart(
             err=True,
         )
     return WELL if done else FAILED
+
+
+def _check(name: str) -> None:
+    """A word that is no service's is a typing fault: it goes no further than to who typed it."""
+    known = [service for service in ORDER if exists(service)]
+    service, dash, instance = name.partition("-")
+    if service not in known or (dash and not instance.isdecimal()):
+        raise typer.BadParameter(
+            f"unknown service {name[:SHOWN_MAX]!r}{nearest(name, known)}: expected one of "
+            f"{', '.join(known)}"
+        )

@@ -12,6 +12,7 @@ import msgspec
 from chandler.streams.settings import PORT_SIMULATOR, Installation
 from chandler.streams.telemetry.health import ask
 from chandler.streams.telemetry.infra import Infra, infra
+from services.cli.running.start import WAIT_S, Start
 from services.cli.running.state import UpState, WorkerState, command_of, write_state
 from services.cli.running.tally import Tally
 from services.exits import MISCONFIGURED
@@ -58,6 +59,8 @@ class Session:
         self._view = view
         self._began = began
         self._tally = None if half == "telegram" else Tally(began)
+        self._start = Start(began)
+        self._children: list[Child] = []  # none before Kafka is there
         self._life = Life(installation, command_of(half).replace(" ", "-"))
         self._before: Before | None = None
         self._teller: Infra | None = None
@@ -65,6 +68,7 @@ class Session:
         self._running = False
         self._talking = False
         self._ready_said = False
+        self._ending = False
         self._first_said = False
         self._pids: list[int | None] = []
         self._misconfigured = asyncio.Event()
@@ -86,7 +90,14 @@ class Session:
             return 0
 
     async def _run(self, stop: asyncio.Event) -> int:
-        kafka = _kafka(self._installation, self._profile, self._view)
+        telling = asyncio.create_task(self._say_waits())
+        try:
+            return await self._lived(stop)
+        finally:
+            telling.cancel()
+
+    async def _lived(self, stop: asyncio.Event) -> int:
+        kafka = _kafka(self._installation, self._profile, self._view, self._start)
         async with kafka, infra(self._installation, "up") as teller:
             self._teller, self._before = teller, self._life.begin()
             supervisor = Supervisor(
@@ -100,6 +111,7 @@ class Session:
                 give_up=True,
             )
             self._running = True
+            self._children = supervisor.children
             await self._watched(supervisor, teller, stop)
             self._life.end()
         self._view.say("ended")
@@ -125,6 +137,7 @@ class Session:
             for wait in waits:
                 wait.cancel()
         finally:
+            self._ending = True
             self._view.stop()
             self._view.say("ending")
             for task in tasks:
@@ -149,14 +162,29 @@ class Session:
         if self._tally is not None:
             await self._know_venue_start(self._tally)
         self._keep_state(supervisor)
-        if supervisor.all_ready and not self._ready_said:
-            self._ready_said = True
-            self._say_ready(len(supervisor.children))
+        if not self._ready_said:
+            self._say_start(supervisor)
         first_s = None if self._tally is None else self._tally.first_signal_s
         if first_s is not None and not self._first_said:
             self._first_said = True
             self._view.say(f"first signal {first_s:.1f} s after the start", seconds=first_s)
         self._view.refresh()
+
+    async def _say_waits(self) -> None:
+        """Every WAIT_S until everything is ready: a slow start is not a silent one."""
+        while True:
+            await asyncio.sleep(WAIT_S)
+            if self._ready_said or self._ending:
+                return
+            if line := self._start.waits(self._children):
+                self._view.say(line)
+
+    def _say_start(self, supervisor: Supervisor) -> None:
+        if supervisor.all_ready:
+            self._ready_said = True
+            self._say_ready(len(supervisor.children))
+        elif line := self._start.became_ready(supervisor.children):
+            self._view.say(line)
 
     def _say_ready(self, count: int) -> None:
         took_s = time.monotonic() - self._began
@@ -222,7 +250,9 @@ def _worker_state(child: Child) -> WorkerState:
 
 
 @contextlib.asynccontextmanager
-async def _kafka(installation: Installation, profile: Profile, view: View) -> AsyncIterator[None]:
+async def _kafka(
+    installation: Installation, profile: Profile, view: View, start: Start
+) -> AsyncIterator[None]:
     """Kafka with its topics while the block runs; who comes first starts it and makes them."""
     from chandler.streams.admin import create_topics
     from chandler.streams.embedded import lease
@@ -238,6 +268,8 @@ async def _kafka(installation: Installation, profile: Profile, view: View) -> As
         raise
     try:
         kafka = profile.kafka
+        view.say(start.ready("kafka"))
+        start.step = "Kafka's topics"
         await create_topics(installation, kafka.symbol_partitions, kafka.replication)
         yield
     finally:

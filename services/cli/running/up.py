@@ -15,7 +15,7 @@ from services.cli.running import flags
 from services.cli.running.preflight import before_start
 from services.cli.running.session import Session
 from services.cli.running.state import only_one
-from services.cli.running.view import Lines, Screen, what_starts
+from services.cli.running.view import Lines, Screen, for_people, what_starts
 from services.exits import WELL
 from services.layers import ConfigurationError
 from services.runner import installed
@@ -46,7 +46,8 @@ def up(
     """Starts everything, or a half, and shows what happens; Ctrl-C ends all of it.
 
     The halves are processes of their own that meet in Kafka only: either may end, or be restarted
-    or updated, without the other.
+    or updated, without the other. A second system beside this one has a data directory and ports
+    of its own: CHANDLER_DATA=DIRECTORY (.chandler) and CHANDLER_PORT_BASE=NUMBER (29000).
     """
     if log not in ("", "text", "json"):
         raise typer.BadParameter(f"--log {log}: expected text or json")
@@ -79,7 +80,8 @@ def up(
         status = before_start(installation, config.profile, workers)
         if status != WELL:
             return status
-        view.table(what_starts(installation, config.profile, workers), workers)
+        table = what_starts(installation, config.profile, workers)
+        view.table(table, workers, for_people(installation, workers))
         return asyncio.run(
             _until_asked(Session(installation, config.profile, half, workers, view, began))
         )

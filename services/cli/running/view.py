@@ -5,6 +5,7 @@ import importlib.util
 import json
 import sys
 import time
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -18,13 +19,15 @@ from chandler.core.events import Signal
 from chandler.core.granularity import utc
 from chandler.streams.settings import Installation
 from services.cli.running.tally import Tally
-from services.profile import Profile
+from services.profile import Profile, TelegramConfig
+from services.telegram import api_url
 from services.topology import Worker, http_port
 from services.watchdog.child import Child
 from services.watchdog.supervisor import Supervisor
 
 SIGNALS_SHOWN = 12
 NOTES_SHOWN = 4
+STAND_IN = "telegram_stand_in"
 COLOURS = {"long": "green", "short": "red", "flat": "yellow"}
 
 
@@ -58,6 +61,18 @@ def what_starts(installation: Installation, profile: Profile, workers: list[Work
     return table
 
 
+def for_people(installation: Installation, workers: list[Worker]) -> dict[str, str]:
+    """Pages that people open, by what each is; the table's addresses are for machines."""
+    if Worker(STAND_IN, 0) not in workers:
+        return {}
+    stand_in = api_url(installation, TelegramConfig(stand_in=True))
+    return {"the page in Telegram's place": f"{stand_in}/"}
+
+
+def _page_lines(pages: Mapping[str, str]) -> list[str]:
+    return [f"{what}: {address}" for what, address in pages.items()]
+
+
 def signal_line(signal: Signal) -> str:
     """One line for people."""
     return (
@@ -82,11 +97,14 @@ class Lines:
     def refresh(self) -> None:
         pass
 
-    def table(self, table: Table, workers: list[Worker]) -> None:
+    def table(self, table: Table, workers: list[Worker], pages: Mapping[str, str]) -> None:
         if self._json:
-            self.say("starting", services=[worker.name for worker in workers])
-        else:
-            Console(width=None if sys.stdout.isatty() else 120).print(table)
+            names = [worker.name for worker in workers]
+            self.say("starting", services=names, pages=dict(pages))
+            return
+        Console(width=None if sys.stdout.isatty() else 120).print(table)
+        for line in _page_lines(pages):
+            self.say(line)
 
     def say(self, text: str, **fields: Any) -> None:
         if self._json:
@@ -128,8 +146,10 @@ class Screen:
         if self._live is not None:
             self._live.update(self._picture(), refresh=True)
 
-    def table(self, table: Table, workers: list[Worker]) -> None:
+    def table(self, table: Table, workers: list[Worker], pages: Mapping[str, str]) -> None:
         self._console.print(table)
+        for line in _page_lines(pages):
+            self.say(line)
 
     def say(self, text: str, **fields: Any) -> None:
         if self._live is None:

@@ -1,4 +1,4 @@
-"""The questions, in order: profile, symbols, engines, balance, Telegram, keys."""
+"""The questions, in order: profile, symbols, engines, alerts only, balance, Telegram, keys."""
 
 from collections.abc import Mapping
 from decimal import Decimal
@@ -15,7 +15,7 @@ from services.cli.setup.askers import Asker
 from services.cli.setup.bot import Bot, BotError, BotUnreachable, TokenRefused
 from services.cli.setup.changes import Person
 from services.cli.setup.standing import Standing, kept_keys, offered_keys, same
-from services.layers import merge
+from services.layers import lookup, merge
 from services.notifier.token import FILE_VARIABLE, VARIABLE, checked, token_in, token_of
 from services.profile import Profile, TelegramConfig
 from services.telegram import api_url
@@ -37,6 +37,7 @@ class Given(msgspec.Struct, frozen=True, kw_only=True):
     telegram_id: str | None = None
     role: str | None = None
     agents: str | None = None
+    alerts_only: bool | None = None
     token_file: Path | None = None
     keys_files: dict[str, Path] = {}  # by account
     replace: bool = False  # a token or keys that are there
@@ -69,6 +70,7 @@ class Questions:
         self.values: dict[str, Any] = {}  # changes of the profile
         self.person: Person | None = None
         self.bot: Bot | None = None  # None: nobody is written to
+        self.unchecked = ""  # why nothing is known of a token that is taken
         self.secrets = Secrets()
         self._installation = installation
         self._environ = environ
@@ -80,7 +82,7 @@ class Questions:
         """AnswerError, BotError, AccountError: an answer that can't be used and asked again."""
         self._ask_profile()
         self._ask_telegram()
-        accounts = accounts_with_keys(self._standing.current)
+        accounts = accounts_with_keys(self._planned)
         for account in self._given.keys_files:
             if account not in accounts:
                 raise AnswerError(
@@ -104,15 +106,45 @@ class Questions:
             given.engines, f"engines, of {', '.join(known)}", enabled or answers.ALL, read
         )
         self._change(changes.of_engines(engines, self._standing.ground, current))
-        if any(agent.enabled and agent.mode == "paper" for agent in current.agents.values()):
+        self._ask_trading(engines)
+        if any(agent.enabled and agent.mode == "paper" for agent in self._planned.agents.values()):
             amount: Decimal | None = self._asked(
                 given.balance, "start balance of each paper agent (Enter: as it is)", "",
                 answers.balance,
             )  # fmt: skip
             if amount is not None:
-                self._change(changes.of_balance(amount, current))
+                self._change(changes.of_balance(amount, self._planned))
         elif given.balance is not None:
             raise AnswerError("--balance: the profile has no enabled agent with paper money")
+
+    def _ask_trading(self, engines: list[str]) -> None:
+        """Whether the profile's agents trade, or signals are told and nobody trades."""
+        ground, current, given = self._standing.ground, self._standing.current, self._given
+        if not (ground.trades or current.trades or current.agents.keys() - ground.agents.keys()):
+            return
+        alerts_only = given.alerts_only
+        if alerts_only is None and given.agents == NONE:
+            alerts_only = True
+        if alerts_only is None:
+            question = "alerts only: signals are told, and nobody trades?"
+            alerts_only = self._asker.agreed(question, default=not current.trades)
+        if alerts_only:
+            self._change(changes.of_nobody(self._planned))
+        elif not self._planned.trades:
+            self._change(changes.of_agents(engines, ground, self._planned))
+
+    @property
+    def _planned(self) -> Profile:
+        """The profile with what was answered so far, as far as agents go."""
+        current = self._standing.current
+        agents = {
+            name: msgspec.structs.replace(
+                agent, enabled=value if isinstance(value, bool) else agent.enabled
+            )
+            for name, agent in current.agents.items()
+            for value in (lookup(self.values, f"agents.{name}.enabled"),)
+        }
+        return msgspec.structs.replace(current, agents=agents)
 
     def _ask_telegram(self) -> None:
         telegram = self._standing.current.telegram
@@ -182,6 +214,7 @@ class Questions:
         try:
             self._asker.say(f"the token is @{bot.look()}'s")
         except BotUnreachable as error:
+            self.unchecked = str(error)
             self._asker.say(f"the token is not checked: {error}")
             return
         self.bot = bot
@@ -215,9 +248,10 @@ class Questions:
             old.role if old is not None else "owner", answers.one_of(answers.ROLES),
         )  # fmt: skip
         agents = old.agents if old is not None else []
-        if role != "owner" or given.agents is not None:
+        wanted = None if given.agents == NONE else given.agents
+        if wanted is not None or (role != "owner" and self._planned.trades):
             agents = self._asked(
-                given.agents, "agents, of " + ", ".join(current.agents), ",".join(agents) or "all",
+                wanted, "agents, of " + ", ".join(current.agents), ",".join(agents) or "all",
                 answers.some_of(list(current.agents)),
             )  # fmt: skip
             if role == "operator" and len(agents) == len(current.agents):

@@ -96,7 +96,7 @@ class Bot:
         except (aiohttp.ClientError, OSError, ValueError) as error:
             # Its text may hold the address, and with it the token.
             raise BotUnreachable(
-                f"{self._url} does not answer ({type(error).__name__}): check the network, and "
+                f"{self._url} can't be reached, {_in_words(error)}: check the network, and "
                 "telegram.api_url"
             ) from None
         return self._read(status, body)
@@ -122,3 +122,20 @@ class Bot:
         if code == ANOTHER_READS:
             raise BotError("another process reads what is written to this bot: give the id itself")
         raise BotUnreachable(f"{self._url} says no: {said} (code {code})")
+
+
+def _in_words(error: Exception) -> str:
+    """What kept a question from its answer, without the error's own text."""
+    match error:
+        case aiohttp.ClientConnectorDNSError():
+            return "no address is known for its name"
+        case aiohttp.ClientSSLError():
+            return "it has no certificate that is trusted"
+        case aiohttp.ClientConnectorError():
+            return "nobody takes the connection"
+        case TimeoutError():
+            return f"it gave no answer within {ANSWER_S_MAX:g} s"
+        case aiohttp.InvalidURL():
+            return "that is no address"
+        case _:
+            return "the connection was cut"

@@ -55,6 +55,26 @@ def of_engines(wanted: list[str], ground: Profile, current: Profile) -> dict[str
     return values
 
 
+def of_nobody(planned: Profile) -> dict[str, Any]:
+    """Alerts only: every agent is off."""
+    return _enabled({name: False for name, agent in planned.agents.items() if agent.enabled})
+
+
+def of_agents(engines: list[str], ground: Profile, planned: Profile) -> dict[str, Any]:
+    """After alerts only: the agents of `ground`, and one's own, that follow a wanted engine."""
+    wanted = {}
+    for name, agent in planned.agents.items():
+        below = ground.agents.get(name)
+        followed = (below or agent).engines
+        if (below is None or below.enabled) and (not followed or set(followed) & set(engines)):
+            wanted[name] = True
+    return _enabled(wanted)
+
+
+def _enabled(agents: Mapping[str, bool]) -> dict[str, Any]:
+    return {"agents": {name: {"enabled": on} for name, on in agents.items()}} if agents else {}
+
+
 def of_balance(amount: Decimal, current: Profile) -> dict[str, Any]:
     """The start balance of every enabled agent with paper money."""
     shown = int(amount) if amount == int(amount) else str(amount)

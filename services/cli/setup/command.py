@@ -34,6 +34,7 @@ from services.runner import installed
 
 NAME = "own"
 SENT = "sent"
+NOT_SENT = "not sent: "
 
 
 class Report(msgspec.Struct, frozen=True, kw_only=True):
@@ -42,7 +43,8 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     profile: str
     written: list[str]
     bot: str = ""  # its name at Telegram; "" where it was not asked
-    message: str = ""  # "sent", or why not; "" where none was to be sent
+    checked: bool | None = None  # whether its server knows the token; None: there is no token
+    message: str = ""  # "sent", or "not sent: " and why; "" where none was to be sent
 
 
 class Plan(NamedTuple):
@@ -64,7 +66,12 @@ def setup(
     user: Annotated[str | None, typer.Option(help="your name here")] = None,
     telegram_id: Annotated[str | None, typer.Option(help="your number at Telegram")] = None,
     role: Annotated[str | None, typer.Option(help="viewer, operator or owner")] = None,
-    agents: Annotated[str | None, typer.Option(help="whose figures you see; or all")] = None,
+    agents: Annotated[
+        str | None, typer.Option(help="whose figures you see; or all. none: as --alerts-only")
+    ] = None,
+    alerts_only: Annotated[
+        bool | None, typer.Option(help="signals are told, and nobody trades")
+    ] = None,
     keys_file: Annotated[
         list[str] | None, typer.Option(help="ACCOUNT=FILE with key, secret, passphrase")
     ] = None,
@@ -84,13 +91,19 @@ def setup(
         telegram_id=telegram_id,
         role=role,
         agents=agents,
+        alerts_only=alerts_only,
         token_file=token_file,
         keys_files=_by_account(keys_file or []),
         replace=replace,
     )
     asker: Asker = Nobody() if yes or as_json else Terminal()
+    there = _standing(installed(), asker, profile, name)
+    return _set_up(there, given, asker, message=message, as_json=as_json)
+
+
+def _set_up(there: Standing, given: Given, asker: Asker, *, message: bool, as_json: bool) -> int:
+    """Asks, writes, tells; the exit status."""
     installation = installed()
-    there = _standing(installation, asker, profile, name)
     questions = Questions(installation, os.environ, there, given, asker)
     questions.ask_all()
     plan = _plan(installation, there, questions)
@@ -105,10 +118,17 @@ def setup(
         profile=there.name,
         written=[str(path) for path in plan.files],
         bot=questions.bot.username if questions.bot is not None else "",
+        checked=_checked(questions),
         message=said,
     )
     _tell(installation, there, report, as_json=as_json)
-    return FAILED if said not in ("", SENT) else WELL
+    return FAILED if said not in ("", SENT) or report.checked is False else WELL
+
+
+def _checked(questions: Questions) -> bool | None:
+    if questions.unchecked:
+        return False
+    return None if questions.bot is None else True
 
 
 def _by_account(words: list[str]) -> dict[str, Path]:
@@ -189,6 +209,8 @@ def _write(installation: Installation, there: Standing, questions: Questions, pl
 def _message(questions: Questions, there: Standing, asker: Asker) -> str:
     """Writes to the person who was named, else to the first that is known; SENT, or why not."""
     bot, person = questions.bot, questions.person
+    if questions.unchecked:
+        return f"{NOT_SENT}{questions.unchecked}"
     known = {person.name: person.telegram_id} if person is not None else there.on_telegram
     if bot is None or not known:
         return ""
@@ -200,9 +222,9 @@ def _message(questions: Questions, there: Standing, asker: Asker) -> str:
             asker.say(str(error))
             if asker.asks and asker.agreed("done?", default=True):
                 continue
-            return str(error)
+            return f"{NOT_SENT}{error}"
         except BotError as error:
-            return str(error)
+            return f"{NOT_SENT}{error}"
         return SENT
 
 
@@ -220,8 +242,7 @@ def _tell(installation: Installation, there: Standing, report: Report, *, as_jso
     if not report.written:
         typer.echo("nothing has changed")
     if report.message:
-        said = "sent" if report.message == SENT else f"not sent: {report.message}"
-        typer.echo(f"test message {said}")
+        typer.echo(f"test message {report.message}")
     if there.current.simulator is None and (installation.data / "kafka" / "records").is_dir():
         typer.echo(
             f"{installation.data} holds topics already: candles of the simulator and of a real "

@@ -15,6 +15,7 @@ from services.notifier.answering.views import Views
 from services.notifier.talk import Query, Reply, Topic
 
 ANSWER_S = 5.0
+LONGER_S: dict[Topic, float] = {"why": 25.0}  # of what is looked up far back
 SAID_MAX = 600  # characters of why there is no answer: what was typed may be in it
 
 Lines = Callable[[Asked], Awaitable[list[Line]]]
@@ -43,13 +44,14 @@ async def answer(query: Query, views: Views, sources: Sources) -> Reply:
     Only figures of `query.agents` are shown or summed up (all, where none is named). Raises only
     where our own code is wrong.
     """
+    bound_s = LONGER_S.get(query.topic, ANSWER_S)
     try:
-        async with asyncio.timeout(ANSWER_S):
+        async with asyncio.timeout(bound_s):
             return await _answered(query, views, sources)
     except TimeoutError:
-        said = f"There was no answer within {ANSWER_S:g} s: ask again, or see the status."
+        said = f"There was no answer within {bound_s:g} s: ask again, or see the status."
     except ArithmeticError as error:
-        said = f"A figure in it is no number ({line_of(error)}): see ./chandler on the machine."
+        said = f"A figure in it is no number ({line_of(error)}): tell an owner."
     except Exception as error:
         if not is_outage(error):
             raise

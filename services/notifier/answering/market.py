@@ -5,7 +5,7 @@ from urllib.parse import quote
 from chandler.core.events import CandleSealed, MarketView, Signal, Symbol
 from chandler.core.granularity import INTERVAL_MS, Granularity, last_close, parse_granularity
 from chandler.core.notices.text import Line
-from chandler.core.notices.words import called, in_words, moment, one_line
+from chandler.core.notices.words import called, in_words, moment, one_line, price
 from chandler.core.trading.money import AmountError, from_float, shown
 from services.layers import nearest
 from services.notifier.answering.asked import Asked, cut, head, listed, short, warned
@@ -124,11 +124,11 @@ def _granularity(asked: Asked) -> Granularity:
         ) from None
 
 
-def _figure(price: float) -> str:
+def _figure(value: float) -> str:
     try:
-        return shown(from_float(price))
-    except AmountError:
-        return f"{price:g}"
+        return price(from_float(value))
+    except (AmountError, ArithmeticError):
+        return f"{value:g}"
 
 
 def _change(found: list[CandleSealed]) -> str:
@@ -137,6 +137,5 @@ def _change(found: list[CandleSealed]) -> str:
 
 
 def _level_line(row: OpenRow) -> Line:
-    entry = shown(AVERAGE.create_decimal(row.entry))
-    stop = "no stop" if row.stop is None else f"stop {shown(row.stop)}"
-    return Line(f"{called(row.agent)} {row.side} from {entry}, {stop}")
+    stop = "no stop" if row.stop is None else f"stop {price(row.stop)}"
+    return Line(f"{called(row.agent)} {row.side} from {price(row.entry)}, {stop}")

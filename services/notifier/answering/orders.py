@@ -14,6 +14,7 @@ from chandler.core.notices.words import (
     money,
     number,
     one_line,
+    price,
 )
 from chandler.core.trading.events import Refusal
 from chandler.replay.audit.lineage import Link
@@ -22,7 +23,6 @@ from services.ledger.address import address
 from services.ledger.errors import LedgerError
 from services.notifier.answering.asked import Asked, cut, head, short, warned
 from services.notifier.answering.sources import UnanswerableError
-from services.showing.figures import AVERAGE
 from services.showing.orders import Life, life_of
 from services.showing.tracing import Found
 from services.showing.why import asked_of, explained
@@ -32,7 +32,7 @@ REFUSALS_USUAL = 8
 WHILE_MS = DAY_MS  # venue's time over which refusals are counted
 REASONS_MAX = 12
 ID_SHOWN = 10  # characters: enough for why
-WHY_S = 4.5  # less than an answer may take: so that it can say what to do
+WHY_S = 20.0  # less than its answer may take: so that it can say what to do
 SAID_MAX = 200  # characters of a line of the chain
 ALL_BUT_LAST = ("order", "candle")  # links whose last line says it
 
@@ -51,7 +51,7 @@ async def orders(asked: Asked) -> list[Line]:
             trouble = trouble or f"older ones are not known: {error}"
     if not found:
         return warned([Line("No orders yet.")], trouble)
-    rows = [line for each in found[:count] for line in _order(each)]
+    rows = [line for each in found[:count] for line in _order(each)]  # a tap copies the id
     return warned([head(f"Newest {min(count, len(found))} orders"), *rows], trouble)
 
 
@@ -104,8 +104,8 @@ def _chain(asked: Asked) -> Found:
         return asyncio.run(bounded())
     except TimeoutError:
         raise UnanswerableError(
-            f"{cut(asked.query.order)} was not found within {WHY_S:g} s: ask ./chandler why on the "
-            "machine, or again when the recorder has caught up"
+            f"the lookup of {cut(asked.query.order)} took longer than {WHY_S:g} s, the machine is "
+            "busy: ask again"
         ) from None
 
 
@@ -119,13 +119,20 @@ async def _older(asked: Asked, known: list[Life], count: int) -> list[Life]:
 
 
 def _order(each: Life) -> list[Line]:
-    what = f"{short(each.at)} {called(each.symbol)} {each.action} {each.side}: {each.state}"
-    price = f" at {number(AVERAGE.create_decimal(each.price))}" if each.price else ""
-    filled = f"{number(each.filled)} of {number(each.size)}{price}, fee {money(each.fees)}"
+    what = f"{short(each.at)} {called(each.symbol)}"
+    at = f" at {price(each.price)}" if each.price else ""
+    if not each.requested:  # it has no order of ours: the position is gone all the same
+        filled = f"{number(each.filled)}{at}, fee {money(each.fees)}; {called(each.agent)}"
+        return [Line(f"{what} {each.side} {each.told}", gap=True), Line(one_line(filled))]
+    filled = f"{number(each.filled)} of {number(each.size)}{at}, fee {money(each.fees)}"
     told = f", {each.told}" if each.told else ""
     fault = f", {each.fault}" if each.fault else ""
-    who = f"{called(each.agent)}, {in_words(each.source)}, id {each.id[:ID_SHOWN]}"
-    return [Line(what), Line(one_line(f"{filled}; {who}{told}{fault}"))]
+    who = f"{called(each.agent)}, {in_words(each.source)}"
+    return [
+        Line(f"{what} {each.action} {each.side}: {each.state}", gap=True),
+        Line(one_line(f"{filled}; {who}{told}{fault}")),
+        Line(each.id[:ID_SHOWN], "code"),
+    ]
 
 
 def _refusal(each: Refusal) -> Line:

@@ -10,6 +10,7 @@ from chandler.core.events import InfraEvent, LogLine
 from chandler.core.notices.text import Line
 from chandler.core.notices.words import called, lasting, moment, one_line
 from chandler.core.trading.money import plus
+from chandler.streams.telemetry.health import BEHIND_S_MAX
 from services.layers import nearest
 from services.notifier.answering.asked import Asked, cut, gain, head, short, warned
 from services.notifier.answering.sources import UnanswerableError
@@ -22,7 +23,7 @@ from services.watchdog.crashes import crashes as kept_here
 LINES_USUAL = 20
 CRASHES_USUAL = 5
 TAIL_SHOWN = 8  # lines of a crashed service's log
-RUNNING = ("started", "ready", "restarted", "recovered", "connection_back")
+RUNNING = ("started", "ready", "restarted", "recovered", "connection_back", "caught_up")
 # What these say tells nothing of any agent: for people who may not see all agents.
 OF_THE_MARKET = frozenset({"ingest", "indicators", "signals", "pump_guard", "market"})
 HALVES = {"telegram": TELEGRAM, "trading": frozenset(ORDER) - TELEGRAM}
@@ -35,7 +36,9 @@ async def status(asked: Asked) -> list[Line]:
     rows = [(_ready(asked, name, each), name, each) for name, each in found.items()]
     ready = sum(is_ready for is_ready, _, _ in rows)
     all_are = "All" if ready == len(rows) else f"{ready} of"
-    lines = [head(f"{all_are} {len(rows)} services are ready")]
+    late = [name for _, name, each in rows if each.behind_s > BEHIND_S_MAX]
+    but = f", behind the market: {', '.join(late)}" if late else ""
+    lines = [head(f"{all_are} {len(rows)} services are ready{but}")]
     rows.sort(key=lambda row: row[0])  # those that are not come first
     lines += [_service(asked, name, each) for _, name, each in rows]
     lines += _trading(asked) if sources.profile.agents or asked.limited else []

@@ -6,9 +6,21 @@ from decimal import Decimal
 from chandler.core.notices.text import Line
 from chandler.core.notices.words import called, lasting, money, number, one_line, price, result
 from chandler.core.trading.money import plus
-from services.notifier.answering.asked import UNKNOWN, Asked, as_of, cut, gain, head, listed, warned
+from services.notifier.answering.asked import (
+    UNKNOWN,
+    Asked,
+    as_of,
+    cut,
+    gain,
+    head,
+    listed,
+    short,
+    warned,
+)
 from services.showing.figures import AVERAGE
 from services.showing.standing import OpenRow, Row
+
+MARK_MS_MAX = 60_000  # venue's time that a mark may be older than the newest one without saying so
 
 
 async def agents(asked: Asked) -> list[Line]:
@@ -21,14 +33,27 @@ async def agents(asked: Asked) -> list[Line]:
 
 
 async def positions(asked: Asked) -> list[Line]:
-    """What is open, the one that gained most first."""
+    """What is open, by agent, the one that gained most first; all at their symbols' newest marks.
+
+    A mark that is older than the newest one is shown with its own time.
+    """
     rows = open_of(asked)
-    rows.sort(key=lambda row: (row.unrealised is None, -(row.unrealised or 0), row.symbol))
     of = f" in {cut(asked.query.symbol)}" if asked.query.symbol else ""
     if not rows:
         return _told(asked, [Line(f"Nothing is open{of}.")])
-    answer = [head(f"{len(rows)} open{of}, {gain(unrealised(rows))}")]
-    return _told(asked, [*answer, *listed([_position(row) for row in rows])])
+    marked_ms = max(row.marked_ms for row in rows)
+    groups: dict[str, list[OpenRow]] = {}
+    for row in sorted(rows, key=lambda row: row.agent):
+        groups.setdefault(row.agent, []).append(row)
+    several = [head(f"{len(rows)} open{of}, {gain(unrealised(rows))}")] if len(groups) > 1 else []
+    blocks: list[list[Line]] = []
+    for agent, held in groups.items():
+        held.sort(key=lambda row: (row.unrealised is None, -(row.unrealised or 0), row.symbol))
+        said = [_position(row, marked_ms) for row in held]
+        title = head(f"{called(agent)}: {len(held)} open{of}, {gain(unrealised(held))}")
+        said[0] = [title._replace(gap=bool(several)), *said[0]]
+        blocks += said
+    return _told(asked, [*several, *listed(blocks)], marked_ms)
 
 
 async def balance(asked: Asked) -> list[Line]:
@@ -72,8 +97,9 @@ def nobody(asked: Asked) -> list[Line]:
     return [Line("There are no agents: set agents.NAME in the profile, and start again.")]
 
 
-def _told(asked: Asked, answer: list[Line]) -> list[Line]:
-    lines = [*answer, as_of(asked.views.desk.newest_ms())]
+def _told(asked: Asked, answer: list[Line], at_ms: int = 0) -> list[Line]:
+    """With its time: that of the marks, or else that the desk has come to."""
+    lines = [*answer, as_of(at_ms or asked.views.desk.newest_ms())]
     return warned(lines, asked.views.trouble("desk"))
 
 
@@ -99,16 +125,17 @@ def _agent(row: Row) -> list[Line]:
     ]
 
 
-def _position(row: OpenRow) -> list[Line]:
-    who = f"{called(row.symbol)} {row.side}, {called(row.agent)}"
-    entry = number(AVERAGE.create_decimal(row.entry))
+def _position(row: OpenRow, newest_ms: int) -> list[Line]:
+    """`newest_ms`: the newest of all marks."""
     notional = AVERAGE.multiply(row.entry, row.size)
     gained = UNKNOWN if row.unrealised is None else result(row.unrealised, notional)
-    mark = UNKNOWN if row.mark is None else number(row.mark)
+    mark = UNKNOWN if row.mark is None else price(row.mark)
+    if row.mark is not None and newest_ms - row.marked_ms > MARK_MS_MAX:
+        mark += f" of {short(row.marked_ms)}"
     closing = ", closing" if row.closing else ""
     return [
-        head(f"{who}: {gained}"),
-        Line(f"mark {mark}, entry {entry}, stop {price(row.stop)}"),
+        Line(f"{called(row.symbol)} {row.side}: {gained}", "bold"),
+        Line(f"mark {mark}, entry {price(row.entry)}, stop {price(row.stop)}"),
         Line(
             f"size {number(row.size)} at {row.leverage}x, open {lasting(row.age_ms)}, "
             f"from {called(row.source)}{closing}"

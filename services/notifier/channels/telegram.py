@@ -33,6 +33,7 @@ from aiogram.types import (
     InlineKeyboardButton,
     InlineKeyboardMarkup,
     LinkPreviewOptions,
+    ReplyParameters,
     Update,
 )
 from msgspec.structs import replace
@@ -95,6 +96,7 @@ class Telegram:
     async def bring(self, message: Send, picture: bytes | None) -> Outcome:
         """Sends a message, its picture before it or with it as the caption."""
         html, markup = message.html, _keyboard(message.buttons)
+        quoted = _quoted(message.reply_to)
         begun = False
         try:
             if picture is not None:
@@ -106,10 +108,11 @@ class Telegram:
                     parse_mode="HTML",
                     reply_markup=markup if fits else None,
                     disable_notification=not message.loud,
+                    reply_parameters=quoted,
                 )
                 if fits:
                     return ARRIVED
-                begun = True
+                begun, quoted = True, None
             await self._bot.send_message(
                 message.telegram_id,
                 html,
@@ -117,6 +120,7 @@ class Telegram:
                 reply_markup=markup,
                 disable_notification=not message.loud,
                 link_preview_options=LinkPreviewOptions(is_disabled=True),
+                reply_parameters=quoted,
             )
         except (TelegramAPIError, ClientDecodeError) as error:
             outcome = _outcome(error)
@@ -176,6 +180,15 @@ class Telegram:
         except (TelegramAPIError, ClientDecodeError) as error:
             self._log.debug("a tap was not answered: %s", type(error).__name__)
 
+    async def close(self, chat_id: int, message: int) -> None:
+        """Takes the buttons away from under a question; best effort: they do nothing any more."""
+        try:
+            await self._bot.edit_message_reply_markup(
+                chat_id=chat_id, message_id=message, reply_markup=None
+            )
+        except (TelegramAPIError, ClientDecodeError) as error:
+            self._log.debug("a question keeps its buttons: %s", type(error).__name__)
+
     async def refuse(self, chat_id: int, words: str) -> None:
         """Plain words to somebody who is no user; best effort."""
         try:
@@ -217,6 +230,7 @@ def asked_of(update: Update, now_ms: int) -> Asked:
             data=tap.data or "",
             tap=tap.id,
             at=now_ms,
+            message=tap.message.message_id if tap.message is not None else 0,
         )
     if message is None or message.from_user is None:
         return Asked(update=update.update_id, user_id=0, chat_id=0, private=False)
@@ -228,6 +242,7 @@ def asked_of(update: Update, now_ms: int) -> Asked:
         name=message.from_user.full_name,
         text=message.text or message.caption or "",
         at=int(message.date.timestamp() * 1_000),
+        message=message.message_id,
     )
 
 
@@ -240,6 +255,13 @@ def _keyboard(buttons: Sequence[Sequence[Button]]) -> InlineKeyboardMarkup | Non
             for row in buttons
         ]
     )
+
+
+def _quoted(message: int) -> ReplyParameters | None:
+    """That a message answers another one; one that was deleted meanwhile is none."""
+    if not message:
+        return None
+    return ReplyParameters(message_id=message, allow_sending_without_reply=True)
 
 
 def _outcome(error: Exception) -> Outcome:

@@ -54,6 +54,7 @@ def sort_out(person: Person, words: list[str], *sorts: Sort) -> Found:
     UnclearError where a word fits none, with what it may have meant. "all" for an agent gives "".
     """
     found: Found = {}
+    unknown: list[str] = []
     for word in words:
         taken: Sort | None = None
         for sort in sorts:
@@ -69,7 +70,10 @@ def sort_out(person: Person, words: list[str], *sorts: Sort) -> Found:
                     f"{quoted(word)} is one {taken} too many: expected one, found "
                     f"{found[taken] or 'all'} before"
                 )
-            raise _unknown(person, word, sorts)
+            unknown.append(word)
+    if unknown:  # what else there is says which sort it may have been
+        free = tuple(each for each in sorts if each not in found)
+        raise _unknown(person, unknown[0], free or sorts)
     return found
 
 
@@ -163,8 +167,14 @@ _FITS: dict[Sort, Callable[[Person, str], str | None]] = {
 def _unknown(person: Person, word: str, sorts: tuple[Sort, ...]) -> UnclearError:
     if not sorts:
         return UnclearError(f"{quoted(word)} is too much: expected nothing after the command")
+    named = tuple(each for each in sorts if each not in ("amount", "count"))
+    sorts = named if named and not like_a_number(word) else sorts
     what = " and no ".join(dict.fromkeys(WORDS[each] for each in sorts))
     talking, known = person.talking, dict[str, str]()
+    if sorts == ("agent",):
+        guess = near(nearest(word, spelled(person.agents)))
+        there = f"there are {listed(person.agents)}" if person.agents else "there is none"
+        return UnclearError(f"{quoted(word)} is no {what}{guess}{';' if guess else ':'} {there}")
     if "symbol" in sorts:
         known |= {_coin(each): each for each in sorted(talking.symbols)}
         known |= spelled(talking.symbols)

@@ -6,6 +6,8 @@ from chandler.core.notices.routing import Role
 from services.notifier.talking.known import Person
 from services.notifier.talking.reading import near, nearest
 
+ALIASES = {"menu": "start"}  # other names of commands
+SLIP, WORD = 0.6, 0.8  # how similar to a command's name what was meant for one is, and any word
 ROLES: tuple[Role, ...] = ("viewer", "operator", "owner")  # each may do what those before it may
 
 
@@ -71,9 +73,13 @@ def may(role: Role, least: Role) -> bool:
     return ROLES.index(role) >= ROLES.index(least)
 
 
-def similar(role: Role, name: str) -> str:
-    """How a message on an unknown command ends: with those that may have been meant."""
-    return near(nearest(name, {name: f"/{name}" for name, _ in commands_for(role)}))
+def similar(role: Role, name: str, *, slash: bool = True) -> str:
+    """How a message on an unknown command ends: with those that may have been meant.
+
+    `slash`: it was written as a command; what wasn't has to be very near to one.
+    """
+    known = {each: f"/{each}" for each, _ in commands_for(role)}
+    return near(nearest(name, known, SLIP if slash else WORD))
 
 
 def example_of(person: Person, name: str) -> str:

@@ -43,6 +43,7 @@ class Moment(NamedTuple):
     tapped: bool
     at: int  # wall time at which it was written; counts where nothing was tapped
     now: int
+    message: int = 0  # number of what was written in private; 0: a tap, or in a group
 
 
 def take(talks: Talks, person: Person, wanted: Wanted, moment: Moment) -> Decided:
@@ -62,17 +63,27 @@ def take(talks: Talks, person: Person, wanted: Wanted, moment: Moment) -> Decide
     command = _of(person, moment.update, wanted.command)
     if asks_back:
         return _asked_back(talks, person, command, wanted, moment)
-    return _made(talks, person, wanted.words, _each(command, wanted.agents, moment.now))
+    commands = _each(command, wanted.agents, moment.now)
+    return replace(_made(talks, person, wanted.words, commands), message=moment.message)
 
 
 def answer(talks: Talks, person: Person, data: str, moment: Moment) -> Decided:
-    """After a tap on Confirm or Cancel; one that nothing waits for does nothing."""
+    """After a tap on Confirm or Cancel; one that nothing waits for does nothing.
+
+    The buttons are taken away, unless the question is somebody else's and still open.
+    """
     code = data.removeprefix(YES).removeprefix(NO)
     pending = talks.pending.get(code)
     if pending is None or pending.user != person.name:
-        return _said(
+        decided = _said(
             talks, person, f"This question is not open: answered, forgotten or too old. {NOTHING}"
         )
+        return replace(decided, closes=pending is None)
+    return replace(_answered(talks, person, data, code, moment), closes=True)
+
+
+def _answered(talks: Talks, person: Person, data: str, code: str, moment: Moment) -> Decided:
+    pending = talks.pending[code]
     rest = {each: one for each, one in talks.pending.items() if each != code}
     talks = replace(talks, pending=rest)
     if data.startswith(NO):
@@ -85,7 +96,8 @@ def answer(talks: Talks, person: Person, data: str, moment: Moment) -> Decided:
     if not _still_may(person, pending):
         return _said(talks, person, f"You may not ask for it any more. {NOTHING}")
     commands = _each(pending.command, pending.agents, moment.now)
-    return _made(talks, person, pending.question.removesuffix("?"), commands)
+    made = _made(talks, person, pending.question.removesuffix("?"), commands)
+    return replace(made, message=pending.message)
 
 
 def forget(talks: Talks, person: Person) -> Decided:
@@ -105,6 +117,7 @@ def _asked_back(
         user=person.name,
         until_ms=moment.now + CONFIRM_MS,
         question=f"{wanted.words}?",
+        message=moment.message,
     )
     content = canonical(command), *wanted.agents, pending.question
     code = digest("confirm", str(moment.update), person.name, *content)

@@ -9,7 +9,7 @@ from chandler.core.granularity import DAY_MS
 from chandler.core.notices.text import Line
 from services.notifier.talk import Asked, Decided, Query, Reply, Talks, Topic
 from services.notifier.talking import dealing, menus, questions, quiet, strangers, switches
-from services.notifier.talking.commands import COMMANDS, may
+from services.notifier.talking.commands import ALIASES, COMMANDS, may
 from services.notifier.talking.confirming import NO, YES, Moment, Wanted, answer, forget, take
 from services.notifier.talking.known import Person, Talking, person_of
 from services.notifier.talking.quiet import Wished
@@ -41,6 +41,7 @@ def decide(talking: Talking, talks: Talks, asked: Asked, now: int) -> Decided:
         tapped=bool(asked.tap or asked.data),
         at=asked.at,
         now=now,
+        message=asked.message if asked.private and not (asked.tap or asked.data) else 0,
     )
     if not moment.tapped:
         return replace(_line(talks, person, asked.text, moment), tapped="")
@@ -52,6 +53,8 @@ def decide(talking: Talking, talks: Talks, asked: Asked, now: int) -> Decided:
 def _line(talks: Talks, person: Person, text: str, moment: Moment) -> Decided:
     """After a line, written or of a button."""
     written = read(text)
+    if written is not None:
+        written = written._replace(name=ALIASES.get(written.name, written.name))
     if not (moment.private or moment.tapped or _for_us(written, person.talking.bot)):
         return Decided(talks=talks)
     if not text.strip():

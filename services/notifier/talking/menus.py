@@ -149,7 +149,8 @@ def unclear(person: Person, name: str, error: str, *, bare: bool) -> Reply:
 def unknown(person: Person, text: str) -> Reply:
     """That something is no command."""
     word = (text.split(maxsplit=1) or [""])[0]
-    guess = similar(person.user.role, word.removeprefix("/"))
+    slash = word.startswith("/")
+    guess = similar(person.user.role, word.removeprefix("/"), slash=slash)
     return Reply(lines=[Line(f"{quoted(word)} is no command{guess}. /help lists them.")])
 
 

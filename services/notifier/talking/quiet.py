@@ -15,6 +15,14 @@ from services.notifier.talking.reading import UnclearError, quoted, span_ms
 
 HOWS: tuple[How, ...] = ("on", "gathered", "off")  # a tap on one gives the next
 SPANS = ("30m", "2h", "8h", "1d")
+ACTIONS: dict[How, str] = {"on": "switch {} on", "gathered": "gather {}", "off": "switch {} off"}
+MANY: dict[Kind, str] = {  # where it is not the kind's word and an s
+    "entry": "entries",
+    "funding": "funding",
+    "infra": "service notices",
+    "connection": "connection notices",
+    "desk": "notices of the desk",
+}
 
 
 class Wished(NamedTuple):
@@ -69,10 +77,9 @@ def _page(person: Person, head: str, changed: dict[Kind, How]) -> Reply:
         how = told_how(person.user, switches, kind, alerts_only=not person.talking.agents)
         after = HOWS[(HOWS.index(how) + 1) % len(HOWS)]
         lines.append(Line(f"{KINDS[kind].words}: {how}"))
-        taps.append(button(f"{KINDS[kind].words}: {after}", f"/notices {kind} {after}"))
-    return Reply(
-        lines=[*lines, Line("A button says what a tap on it sets.")], buttons=rows(taps, 2)
-    )
+        label = ACTIONS[after].format(MANY.get(kind, f"{KINDS[kind].words}s"))
+        taps.append(button(label, f"/notices {kind} {after}"))
+    return Reply(lines=lines, buttons=rows(taps, 2))
 
 
 def _kinds(person: Person) -> list[Kind]:

@@ -89,12 +89,15 @@ def span_ms(words: list[str]) -> int:
     return span
 
 
-def nearest(word: str, known: Mapping[str, str]) -> list[str]:
-    """What somebody may have meant, the likeliest first. `known`: spelling → what it means."""
+def nearest(word: str, known: Mapping[str, str], least: float = SIMILAR_MIN) -> list[str]:
+    """What somebody may have meant, the likeliest first.
+
+    `known`: spelling → what it means. `least`: how similar it has to be, 1 is the same.
+    """
     meant = word.casefold()[:QUOTED_MAX]
     spellings = sorted(known)
     begins = [each for each in spellings if len(meant) > 1 and each.startswith(meant)]
-    close = difflib.get_close_matches(meant, spellings, 2 * NEAREST_MAX, SIMILAR_MIN)
+    close = difflib.get_close_matches(meant, spellings, 2 * NEAREST_MAX, least)
     return list(dict.fromkeys(known[each] for each in [*begins, *close]))[:NEAREST_MAX]
 
 

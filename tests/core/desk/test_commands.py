@@ -5,6 +5,7 @@ import pytest
 from chandler.core.trading.agents import AgentConfig, DeskConfig
 from chandler.core.trading.events import Answer, Command, OrderRequested, WindowClosed
 from chandler.core.trading.events import NoticeAsked as Notice
+from chandler.core.trading.money import shown
 from tests.core.desk.scene import (
     BTC,
     ETH,
@@ -182,3 +183,22 @@ def test_an_empty_shard_answers_only_as_the_first():
 
     assert answer(scene.command("trading", on=False)) == "done"
     assert scene.states == {}
+
+
+def test_a_forced_entry_says_what_is_ordered_at_which_price_and_under_which_id():
+    scene = ready()
+    made = scene.command("force", agent="anna", symbol=BTC, side="long")
+
+    [order] = [each for each in made if isinstance(each, OrderRequested)]
+    [said] = [each.detail for each in made if isinstance(each, Answer)]
+    assert said == f"anna buys {shown(order.size)} BTCUSDT at about {order.price}, order {order.id}"
+
+
+def test_a_pause_says_of_each_agent_what_became_of_it():
+    scene = ready()
+    scene.command("pause", agent="anna", source="scalper")
+    made = scene.command("pause", source="scalper")
+
+    [said] = [each.detail for each in made if isinstance(each, Answer)]
+    assert said.startswith("scalper, anna: it was so already")
+    assert all(f"{name}: " in said for name in scene.desk.agents)

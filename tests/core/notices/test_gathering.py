@@ -139,6 +139,17 @@ def test_dead_letters_are_counted_after_the_first_one():
     ]
 
 
+def test_what_nobody_has_to_act_on_is_gathered_from_its_first_one_on():
+    room = Room()
+    for number in range(40):
+        more = {"group": "pump_guard waits", "label": "coin", "patient": True}
+        room.take(notice(number, kind="dead_letters", **more))
+    assert room.heads() == []
+    room.wait(60_000)
+
+    assert room.heads() == ["pump_guard waits: 40 × coin since 2024-01-05 10:00 UTC"]
+
+
 def test_no_more_groups_than_so_many_are_counted_and_the_rest_is_told():
     room = Room(Chat(Pace(flood=RUNS_MAX * 2), 0, False))
     for number in range(RUNS_MAX + 3):
@@ -189,6 +200,24 @@ def test_a_mute_keeps_all_but_alarms_and_answers_for_later():
     room.wait(50_000)
 
     assert room.heads()[2:] == ["2 notices while muted: 2 × entry"]
+
+
+def test_a_summary_names_the_gravest_first_and_keeps_their_lines():
+    """After a mute, 118 notices of which 7 told of a service came as ten exits and "108 more"."""
+    room = Room(OPEN._replace(muted_until_ms=NOW + 50_000))
+    for number in range(31):
+        room.take(notice(number, kind="exit", head=f"exit {number}"))
+    room.take(notice(31, kind="refusal", head="refusal"))
+    room.take(notice(32, kind="infra", head="market restarted"))
+    room.take(notice(33, kind="desk", level="warning", head="a difference"))
+    room.wait(50_000)
+
+    (told,) = room.told
+    assert told.head == (
+        "34 notices while muted: 1 × service, 1 × notice of the desk, 31 × exit, 1 × refusal"
+    )
+    assert told.lines[:3] == ["Warning: a difference", "market restarted", "exit 0"]
+    assert told.lines[10:] == ["… and 24 more"]
 
 
 def test_an_alarm_of_a_gathered_kind_comes_at_once():

@@ -4,10 +4,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from chandler.core.market import pump
+from chandler.core.notices.inputs import Muted
 from chandler.core.notices.kinds import default_of
 from chandler.core.notices.telling import cause_of, told
 from chandler.core.trading import events as tr
-from tests.core.notices.scene import AT, BTC, NOW, D, asked, infra, letter, refusal, signal
+from tests.core.notices.scene import AT, BTC, NOW, Chats, D, asked, infra, letter, refusal, signal
 
 
 def one(event, **more):
@@ -21,7 +23,7 @@ def one(event, **more):
         (
             "crashed",
             "ended with status 1 (no disk); again in 3 s",
-            "warning",
+            "alarm",
             "ingest crashed: ended with status 1 (no disk); again in 3 s",
         ),
         (
@@ -33,11 +35,18 @@ def one(event, **more):
         (
             "crashed",
             "ended with status 1 (given up; really); again in 3 s",
-            "warning",
+            "alarm",
             "ingest crashed: ended with status 1 (given up; really); again in 3 s",
         ),
         ("restarted", "restarts: 2", "info", "ingest restarted: restarts: 2"),
         ("recovered", "after 41 s", "info", "ingest recovered: after 41 s"),
+        (
+            "behind",
+            "62 s of what came",
+            "alarm",
+            "ingest is behind the market: 62 s of what came",
+        ),
+        ("caught_up", "", "info", "ingest has caught up with the market"),
         ("connection_lost", "connection 3: reset", "warning", "ingest: connection 3 lost"),
         ("connection_back", "connection 3", "info", "ingest: connection 3 back"),
     ],
@@ -131,6 +140,44 @@ def test_dead_letters_of_one_cause_are_one_group_and_each_of_them_another_notice
     assert cause_of(letter(), "dead-letters:0:1") != cause_of(letter(), "dead-letters:0:2")
 
 
+@pytest.mark.parametrize(
+    ("cause", "level", "head"),
+    [
+        (
+            pump.NOT_JUDGED,
+            "info",
+            "pump_guard: INJUSDT is not watched for pumps yet, its candles are being fetched",
+        ),
+        (
+            pump.BLIND,
+            "warning",
+            "pump_guard: INJUSDT is judged by older candles, the newest are late",
+        ),
+    ],
+)
+def test_prices_that_run_ahead_of_their_candles_are_told_in_words_for_people(cause, level, head):
+    """The first words on a telephone were "dead letter, not judged … offset -1", at each start."""
+    detail = "INJUSDT 2024-01-05 10:00: 256 ticks wait for the 1m candle of 2024-01-05 10:00"
+    event = letter(source=pump.NAME, cause=cause, detail=detail, topic="tickers")
+    found = one(event)
+
+    assert (found.level, found.head) == (level, head)
+    assert found.patient == (cause == pump.NOT_JUDGED)
+    assert len(found.lines) == 1
+    assert "/logs ingest" in found.lines[0]
+
+
+@pytest.mark.parametrize(
+    ("place", "said"),
+    [((-1, -1), "tickers"), ((3, 17), "tickers 3 offset 17")],
+)
+def test_a_dead_letter_without_a_place_names_its_topic_only(place, said):
+    partition, offset = place
+    event = letter(topic="tickers", partition=partition, offset=offset)
+
+    assert one(event).lines == ["record 1", said]
+
+
 def test_funding_refusals_and_signals_are_off_where_nobody_asked_but_signals_without_agents():
     off = {kind for kind in ("entry", "funding", "refusal", "signal", "infra") if _off(kind)}
 
@@ -158,3 +205,25 @@ def test_whatever_a_signal_says_it_becomes_one_line(symbol, text, strength, at, 
     assert notice.head
     assert len(notice.head) < 300
     assert "\n" not in notice.head + "".join(notice.lines)
+
+
+def test_each_shard_of_the_desk_is_heard_on_a_command_for_all_agents():
+    """The second shard's answer was taken for the first one's: nothing was said of its agent."""
+    chats = Chats()
+    said = [
+        tr.Answer(command="c1", outcome="done", detail=detail, by="executor", at=AT)
+        for detail in ("trend, scalper: paused", "trend, venue: paused", "trend, venue: paused")
+    ]
+
+    assert len(chats.come(*said)) == 2
+
+
+def test_no_mute_hides_that_a_service_crashed():
+    """A service was killed while its owner had muted: nobody was told for two hours."""
+    chats = Chats()
+    chats.take(Muted(user="olga", now=NOW, until_ms=NOW + 7_200_000))
+
+    chats.come(infra("stopping"), infra("crashed", "was ended by signal 9; again in 3 s"))
+    chats.come(infra("restarted", "restarts: 1"))
+
+    assert chats.heads() == ["<b>ALARM: ingest crashed: was ended by signal 9; again in 3 s</b>"]

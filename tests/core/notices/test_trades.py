@@ -2,10 +2,11 @@
 
 from decimal import Decimal
 
+import msgspec
 import pytest
 
 from chandler.core.notices.trades import OPEN_MAX, Trades, take
-from chandler.core.trading.events import Liquidated, OrderCancelled
+from chandler.core.trading.events import Liquidated, OrderCancelled, OrderRefused, OrderRequested
 from tests.core.notices.scene import AT, BTC, D, closed, closing, fill
 
 
@@ -135,3 +136,66 @@ def test_no_more_positions_than_so_many_are_remembered():
 def test_figures_that_are_no_numbers_are_an_error_and_never_a_trade(price):
     with pytest.raises(ArithmeticError):
         take(Trades(), fill(price=Decimal(price)), "c")
+
+
+ASKED = {"command1": "telegram:olga", "command2": "cli"}
+
+
+def request(**more):
+    event = OrderRequested(
+        id="o1",
+        shard=0,
+        seq=1,
+        account="anna",
+        agent="anna",
+        symbol=BTC,
+        position="p1",
+        leg="entry",
+        action="open",
+        side="long",
+        size=D("0.5"),
+        leverage=3,
+        price=D(42000),
+        cause="command1",
+        source="person",
+        reason="forced by telegram:olga",
+        at=AT,
+        ready_ms=AT,
+    )
+    return msgspec.structs.replace(event, **more)
+
+
+def answers(*events):
+    """What those who asked are told of events that come one after the other."""
+    trades, notices = Trades(), []
+    for number, event in enumerate(events):
+        trades, more = take(trades, event, f"c{number}", ASKED)
+        notices += [each for each in more if each.kind == "answer"]
+    assert not trades.forced or len(events) == 1
+    return notices
+
+
+def test_who_asked_for_an_entry_is_told_what_was_bought_at_which_price():
+    """All that came was "done: scalper enters"; the entry itself may be muted or gathered."""
+    first = fill(size=D("0.2"), done=False, price=D("42001.2345"))
+    (bought,) = answers(request(), first, fill(trade="t2", size=D("0.3"), price=D(42000)))
+
+    assert (bought.who, bought.command) == ("telegram:olga", "command1")
+    assert bought.urgent
+    assert bought.head == "anna bought 0.5 BTCUSDT at 42000.5"
+    assert bought.lines == ["21000.25, fee 25.2", "order o1, 2024-01-05 10:00 UTC"]
+
+
+def test_who_asked_for_an_entry_is_told_that_the_venue_refused_it():
+    refused = OrderRefused(
+        id="o1", account="anna", agent="anna", symbol=BTC, code="43012", reason="no money", at=AT
+    )
+    (said,) = answers(request(side="short"), refused)
+
+    assert said.head == "anna sold nothing of BTCUSDT"
+    assert said.lines[0] == "the venue refused it: 43012 no money"
+
+
+@pytest.mark.parametrize("more", [{"cause": "signal1"}, {"cause": "command2"}, {"action": "close"}])
+def test_of_orders_that_nobody_in_a_chat_asked_for_there_is_no_answer(more):
+    assert answers(request(**more), fill()) == []

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from msgspec.structs import replace
 
-from chandler.core.events import CandleSealed, DeadLetter, Event, Ticker
+from chandler.core.events import CandleSealed, DeadLetter, Event, Symbol, Ticker
 from chandler.core.granularity import HOUR_MS, MINUTE_MS
 from chandler.core.market.pump import BOUNDARY_MS, WAITING_MAX
 from chandler.core.trading.events import PumpState
@@ -225,3 +225,23 @@ def test_ticks_that_came_before_the_first_candle_explain_how_it_begins() -> None
     assert found.faults == 0, found.first
     assert found.explained == {EARLY: unexplained.faults}
     assert found.compared > 10
+
+
+def test_a_ticks_own_candle_is_found_behind_others_of_far_ahead() -> None:
+    """An overloaded ingest wrote another symbol's candles of ten hours first."""
+    states, _ = guarded(by_time())
+    far = CANDLES[0].open_ms + 10 * HOUR_MS
+    other = placed(
+        "candles.1m",
+        [
+            replace(each, symbol=Symbol("ETHUSDT"), open_ms=far + number * MINUTE_MS)
+            for number, each in enumerate(CANDLES)
+        ],
+    )
+    guarding = Guarding(stage=STAGE, boundary_ms=BOUNDARY_MS, ahead_ms=2 * HOUR_MS)
+    lane = [*MINUTES_READ[:5], *other, *MINUTES_READ[5:]]
+
+    found = audit_pumps(iter(lane), iter(TICKS_READ), iter(states), guarding)
+
+    assert (found.faults, found.explained) == (0, {})
+    assert found.compared == len(states)

@@ -9,9 +9,10 @@ from hypothesis import strategies as st
 
 from chandler.core.indicators.compute import check
 from chandler.core.resample import typical_quote_volume
-from chandler.replay.history.checks import Examined, Wanted, examined, possible
+from chandler.replay.history.checks import Examined, Wanted, examined
+from chandler.replay.history.impossible import possible, wrong_with
 from chandler.replay.history.series import typical_quote_volumes
-from chandler.replay.history.sheet import HistoryError, Named, Sheet
+from chandler.replay.history.sheet import HistoryError, Named, Sheet, Unread
 from tests.candles import START_MS, path
 from tests.replay.history.sheets import FIVE_MS, NOW_MS, changed, rows_of, sheet
 
@@ -109,29 +110,52 @@ def test_more_of_the_future_is_refused() -> None:
 @pytest.mark.parametrize(
     ("values", "expected"),
     [
-        ({"high": 0.5}, "in another order than open, high"),
-        ({"low": 1e9, "high": 1e10}, "in another order than open, high"),
-        ({"close": math.nan}, "an empty cell or NaN"),
-        ({"open": math.inf}, "an empty cell or NaN"),
-        ({"volume": -1.0}, "volumes of 0 or more"),
-        ({"quote_volume": -1.0}, "volumes of 0 or more"),
-        ({"quote_volume": math.nan}, "impossible quote volume nan"),
-        ({"low": 0.0}, "prices above 0"),
-        ({"open": -1.0, "low": -1.0}, "prices above 0"),
+        ({"high": 0.5}, "high 0.5 is below low "),
+        ({"open": 1e9}, "is below open 1000000000.0"),
+        ({"low": 1e9, "high": 1e10}, "low 1000000000.0 is above open "),
+        ({"close": math.nan}, "close is empty or NaN"),
+        ({"open": math.inf}, "open inf is above 1e+30"),
+        ({"volume": -1.0}, "volume -1.0 is below 0"),
+        ({"quote_volume": -1.0}, "quote volume -1.0 is below 0"),
+        ({"quote_volume": math.nan}, "quote volume is empty or NaN"),
+        ({"low": 0.0}, "low 0.0 is not above 0"),
+        ({"open": -1.0, "low": -1.0}, "open -1.0 is not above 0"),
     ],
 )
-def test_what_no_candle_can_be_is_refused(values: dict[str, float], expected: str) -> None:
+def test_what_no_candle_can_be_is_refused_with_what_is_wrong(
+    values: dict[str, float], expected: str
+) -> None:
+    """One bad row of hundreds made the fault ask whether the columns were in another order."""
     text = fault_of(changed(sheet(), 5, **values))
 
-    assert "1 of 48 candles can't be, the first 2024-01-01 00:25: impossible" in text
+    assert "1 of 48 candles can't be, the first 2024-01-01 00:25 whose " in text
     assert expected in text
+    assert text.endswith(": correct it or leave the row out")
 
 
-def test_swapped_columns_are_guessed() -> None:
+def test_swapped_columns_are_guessed_where_most_candles_say_so() -> None:
     one = sheet()
     opened, high, low, close = one.prices
+    swapped = one._replace(prices=(opened, low, high, close))
 
-    assert "columns in another order" in fault_of(one._replace(prices=(opened, low, high, close)))
+    assert "columns in another order" in fault_of(swapped)
+    assert "columns" not in fault_of(changed(one, 5, high=0.5))
+
+
+def test_a_cell_that_is_no_number_is_a_fault_of_its_symbol_with_its_row_and_time() -> None:
+    """One `abc` kept every symbol of the file out, and nothing said where it stood."""
+    one = sheet(symbols=("AAAUSDT", "BBBUSDT", "CCCUSDT"))
+    bad = Unread("close", np.array([53, 55, 101]), ["abc", "n.a.", "-"], "a number such as 0.5")
+
+    found = looked_at(one._replace(unread=(bad,)))
+
+    assert [series.symbol for series in found.series] == ["AAAUSDT"]
+    assert [fault.symbol for fault in found.faults] == ["BBBUSDT", "CCCUSDT"]
+    assert found.faults[0].text == (
+        "column close has 'abc' in row 54 (2024-01-01 00:25) and 1 more: expected a number such "
+        "as 0.5, correct it or leave the row out"
+    )
+    assert found.faults[1].cause == "column close has '-' in row 102 (2024-01-01 00:25)"
 
 
 @pytest.mark.parametrize(
@@ -205,7 +229,8 @@ def test_a_quote_volume_that_is_not_there_is_made_as_core_makes_it() -> None:
         typical_quote_volume(bar.high, bar.low, bar.close, bar.volume)
         for bar in found.series[0].bars()
     ]
-    assert "no quote volume" in notes_of(found)[0]
+    assert notes_of(found) == ["no quote volume: made of volume and prices"]
+    assert found.notes[0].minor
 
 
 numbers = st.floats(allow_nan=True, allow_infinity=True, width=64)
@@ -220,6 +245,14 @@ def test_rows_are_judged_as_core_judges_them(row: tuple[float, float, float, flo
         right = False
 
     assert possible(np.array([[*row, 1.0]])).tolist() == [right]
+
+
+@given(st.tuples(*(st.one_of(numbers, st.floats(-1.0, 3.0)) for _ in range(6))))
+def test_of_whatever_can_not_be_a_candle_something_wrong_is_named(row: tuple[float, ...]) -> None:
+    if not possible(np.array([row])).all():
+        what, _ = wrong_with(list(row))
+
+        assert " is " in what
 
 
 @given(st.lists(st.floats(0.0, 1e12), min_size=4, max_size=4))

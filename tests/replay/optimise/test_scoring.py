@@ -103,6 +103,18 @@ def test_walk_forward_takes_the_best_of_the_train_window_into_the_test_window():
     assert walk_forward(folds, {}).efficiency is None
 
 
+def test_there_is_no_efficiency_where_the_trains_gained_nothing_to_speak_of():
+    """`efficiency=-9.695` was the quotient by a train mean near 0."""
+    folds = [Fold(train=Window(0, 1), test=Window(1, 2))]
+
+    def efficiency(train, test):
+        return walk_forward(folds, {0: [train, test]}).efficiency
+
+    assert (efficiency(-2.0, -1.0), efficiency(0.0, 1.0)) == (None, None)
+    assert (efficiency(0.1, -0.9695), efficiency(0.1, 3.0)) == (None, None)
+    assert (efficiency(2.0, -4.0), efficiency(2.0, 1.0)) == (-2.0, 0.5)
+
+
 def test_a_bar_is_the_middle_of_what_came_to_a_look_once_enough_have():
     few = [[float(number)] for number in range(BEFORE_BARS - 1)]
     reached = [[float(number), 2.0 * number] for number in range(BEFORE_BARS)]

@@ -156,6 +156,8 @@ def test_frames_are_for_notebooks():
     result = made(days=20, trades=40)
     equity, trades = frames(result)
 
+    assert list(trades.columns[:5]) == ["symbol", "side", "agent", "opened_at", "closed_at"]
+    assert list(trades.columns[-2:]) == ["id", "order"]
     assert equity.index.name == "at"
     assert str(equity.index.tz) == "UTC"
     assert equity["portfolio"].iloc[-1] == pytest.approx(equity["steady"].iloc[-1]

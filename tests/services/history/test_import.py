@@ -87,6 +87,29 @@ async def test_one_changed_value_is_refused_and_named_and_the_other_symbol_goes_
     assert (len(found[BTC, "5m"]), len(found[ETH, "5m"])) == (60, 80)
 
 
+async def test_a_refused_symbol_is_a_row_of_the_table_and_of_json(
+    place: Installation, say: Run, tmp_path: Path
+) -> None:
+    """The table listed what went out only: a symbol that did not could be overlooked."""
+    file = own_csv(tmp_path, two(40))
+    lines = file.read_text().splitlines()
+    cells = lines[60].split(",")
+    cells[4] = "abc"
+    file.write_text("\n".join([*lines[:60], ",".join(cells), *lines[61:]]))
+
+    said = await say("candles", "import", str(file), "--dry-run")
+    told = await say("candles", "import", str(file), "--dry-run", "--json")
+
+    assert (said.status, told.status) == (1, 1)
+    row = next(line for line in said.out.splitlines() if "refused  ETHUSDT" in line)
+    assert row.rstrip().endswith("column close has 'abc' in row 60 (2024-01-01 01:35)")
+    whole, refused = told.json["lanes"]
+    assert (whole["symbol"], whole["candles"], whole["refused"]) == (BTC, 40, None)
+    assert (refused["symbol"], refused["candles"], refused["granularity"]) == (ETH, 0, None)
+    assert refused["refused"] == "column close has 'abc' in row 60 (2024-01-01 01:35)"
+    assert whole.keys() == refused.keys()
+
+
 async def test_older_candles_and_holes_are_refused_and_missing_ones_recorded_if_asked(
     place: Installation, say: Run, tmp_path: Path
 ) -> None:

@@ -12,7 +12,7 @@ from chandler.core.events import Symbol
 from chandler.core.resample import typical_quote_volume
 from chandler.replay.history.checks import Wanted
 from chandler.replay.history.series import candles_from
-from services.history.gathering import Gathered, gathered
+from services.history.gathering import Gathered, gathered, together
 from services.history.standing import Lane
 from tests.candles import BASE, BTC, START_MS, path
 from tests.services.history.files import (
@@ -95,6 +95,10 @@ def test_months_of_a_zip_and_of_gzip_join(tmp_path: Path) -> None:
         (HEAD.encode() + b"1704067200000,1,2,1,cheap,5\n", "column close: expected numbers"),
         (HEAD.encode() + b"1704067200000,1,2,1\n", "it can't be read"),
         (HEAD.encode() + b"tomorrow,1,2,1,1,5\n", "found 'tomorrow'"),
+        (
+            HEAD.encode() + b"1704067200000,1,2,1,1,5\n" * 3 + b"1704067200000,1,2,1,n/a,5\n",
+            "column close has 'n/a' in row 4 (2024-01-01 00:00): expected a number",
+        ),
         (b"date;open;high;low;close;volume\n2024-01-01;1,5;2;1;1;5\n", "found '1,5'"),
     ],
 )
@@ -141,6 +145,78 @@ def test_an_empty_cell_is_a_fault_of_its_symbol_only(tmp_path: Path) -> None:
     assert list(found.lanes) == [B_5M]
     assert [fault.symbol for fault in found.faults] == ["AAAUSDT"]
     assert not any(map(math.isnan, found.lanes[B_5M].values.ravel()))
+
+
+@pytest.mark.parametrize(
+    ("column", "cell", "expected"),
+    [
+        (5, "abc", "column close has 'abc' in row 6 (2024-01-01 00:10): expected a number"),
+        (6, "1_0", "column volume has '1_0' in row 6 (2024-01-01 00:10): expected a number"),
+        (7, "1,5", "column quote_volume has '1,5' in row 6 (2024-01-01 00:10): expected a number"),
+        (1, "noon", "column time has 'noon' in row 6: expected a time"),
+        (1, "", "column time has '' in row 6: expected a time"),
+    ],
+)
+def test_a_cell_that_can_not_be_read_is_a_fault_of_its_symbol_only(
+    tmp_path: Path, column: int, cell: str, expected: str
+) -> None:
+    """One `abc` under one symbol kept the clean ones of the same file out, too."""
+    rows = [
+        [symbol, str(START_MS + slot * 300_000), "1", "2", "1", "1.5", "5", "7"]
+        for symbol in ("AAAUSDT", "BBBUSDT")
+        for slot in range(3)
+    ]
+    rows[5][column] = cell
+    head = "symbol;time;open;high;low;close;volume;quote_volume"
+    file = tmp_path / "two.csv"
+    file.write_text("\n".join([head, *map(";".join, rows)]))
+
+    found = found_in(file)
+
+    (fault,) = found.faults
+    assert [lane.symbol for lane in found.lanes] == ["AAAUSDT"]
+    assert fault.symbol == "BBBUSDT"
+    assert expected in fault.text
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "said"),
+    [
+        ("candles.parquet", "just words\n", "Parquet file, though its name says so: it begins "
+                                            "with 'just words'"),
+        ("candles.parquet", '{"error": 404}', "Parquet file, though its name says so"),
+        ("candles.parquet", "\0\0", "no Parquet file as its name says"),
+        ("candles.feather", "version https://git-lfs\n", "Feather file, though its name says so"),
+    ],
+)  # fmt: skip
+def test_what_is_no_parquet_file_though_it_is_called_so_is_said(
+    tmp_path: Path, name: str, content: str, said: str
+) -> None:
+    """Text named .parquet was told that six columns between commas were expected."""
+    file = tmp_path / name
+    file.write_text(content)
+
+    (fault,) = found_in(file).faults
+
+    assert said in fault.text
+    assert "columns" not in fault.text
+
+
+def test_what_comes_with_every_file_is_one_line_and_the_last(tmp_path: Path) -> None:
+    """`no quote volume` came for each file and stood between what mattered."""
+    files = [
+        freqtrade_feather(tmp_path, path(5)).rename(tmp_path / f"{coin}_USDT-5m.feather")
+        for coin in ("AAA", "BBB", "CCC")
+    ]
+    shuffled = tmp_path / "DDDUSDT.csv"
+    shuffled.write_text(HEAD + f"{START_MS + 300_000},1,2,1,1,5\n{START_MS},1,2,1,1,5\n")
+
+    said = together(found_in(*files, shuffled).notes)
+
+    assert len(said) == 2
+    assert said[0].endswith("rows of 1 symbols were not in order: sorted")
+    assert said[1].endswith("AAA_USDT-5m.feather and 3 more: no quote volume: made of volume and "
+                            "prices")  # fmt: skip
 
 
 def test_a_symbol_with_one_broken_file_is_refused_as_a_whole(tmp_path: Path) -> None:

@@ -90,6 +90,7 @@ class Life:
         self.stop = asyncio.Event()
         self.refused: list[str] = []
         self.tapped: list[str] = []
+        self.closed: list[tuple[int, int]] = []
         self.now = NOW
         self.dead = False
 
@@ -108,6 +109,9 @@ class Life:
         async def tapped(tap: str, words: str) -> None:
             self.tapped.append(tap)
 
+        async def close(chat: int, message: int) -> None:
+            self.closed.append((chat, message))
+
         self.loop = Loop(
             outbox.Notifying(users=USERS),
             kept.state,
@@ -120,6 +124,7 @@ class Life:
                 drawn=drawn,
                 bring=self.post.bring,
                 tapped=tapped,
+                close=close,
                 refuse=refuse,
                 counted=lambda name, label: None,
                 now_ms=self.clock,
@@ -157,6 +162,7 @@ class Life:
             data=data,
             tap=f"tap{update}" if data else "",
             at=self.now,
+            message=1_000 + update,
         )
 
 
@@ -268,6 +274,7 @@ async def test_a_command_and_that_it_was_asked_for_are_kept_together():
     [command] = kept.events("commands")
     assert (command.what, command.side, command.notional) == ("force", "long", Decimal(100))
     assert again.tapped == ["tap11", "tap12"]
+    assert again.closed == [(1, 1_012)]  # the buttons of a question that is over go
 
 
 async def test_an_answer_of_the_desk_goes_to_who_asked():
@@ -284,6 +291,7 @@ async def test_an_answer_of_the_desk_goes_to_who_asked():
 
     assert [each.user for each in life.post.came] == ["ben", "ben"]
     assert "paused" in life.post.came[1].html
+    assert [each.reply_to for each in life.post.came] == [0, 1_010]
 
 
 async def test_a_stranger_is_refused_and_the_owner_told():

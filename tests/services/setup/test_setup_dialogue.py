@@ -123,6 +123,7 @@ async def test_a_person_is_led_through_profile_bot_user_and_keys(
         ("symbols", "btc usdt"),
         ("is no symbol", "btcusdt"),
         ("engines", "scalper,trend"),
+        ("alerts only", "n"),
         ("Telegram, one of", "bot"),
         ("the bot's token", TOKEN[:12]),
     )

@@ -62,6 +62,7 @@ async def test_everything_can_be_given_by_options(
     assert said.status == WELL, said.err
     assert said.report["bot"] == "wheel_bot"
     assert said.report["message"] == "sent"
+    assert said.report["checked"] is True
     assert [each for each in texts(stand_in) if "you are you, owner" in each]
     assert found.ingest.symbols == ["BTCUSDT", "ETHUSDT"]
     assert [name for name, each in found.engines.items() if each.enabled] == ["scalper"]
@@ -197,19 +198,6 @@ async def test_a_token_that_the_server_does_not_know_is_not_written(
     assert place.files() == {}
 
 
-async def test_a_token_is_taken_unchecked_and_not_shown_where_nobody_answers(
-    place: Place, token_file: Path
-) -> None:
-    said = await place.setup(
-        "--profile", "paper", "--api-url", "http://127.0.0.1:9", "--token-file", str(token_file)
-    )
-
-    assert said.status == WELL, "it may be checked later"
-    assert "not checked" in said.err
-    assert TOKEN not in said.err
-    assert place.holders(TOKEN) == ["telegram.token"]
-
-
 async def test_a_token_does_not_follow_a_redirect(
     place: Place, stand_in: StandIn, token_file: Path
 ) -> None:
@@ -240,7 +228,7 @@ async def test_who_has_not_written_to_the_bot_is_told_to(place: Place, token_fil
     )  # fmt: skip
 
     assert said.status == FAILED
-    assert "write /start to @wheel_bot first" in said.report["message"]
+    assert said.report["message"] == "not sent: write /start to @wheel_bot first: it may not begin"
     assert "telegram.token" in place.files(), "all the rest is done"
 
 

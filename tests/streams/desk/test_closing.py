@@ -55,10 +55,12 @@ def taker_of(venue: Quiet | None) -> Taker[Tally]:
     return Taker(CountingFold(), shard, PARTS, NEVER, Told(), venue)
 
 
-def feed(taker: Taker[Tally], events: Iterable[tuple[str, Event]]) -> None:
+def feed(taker: Taker[Tally], events: Iterable[tuple[str, Event]], written_ms: int = 1) -> None:
     for topic, event in events:
         place = max(taker.order.read(topic, 0), 0)
-        record = SimpleNamespace(value=encode(event), partition=0, offset=place, timestamp=1)
+        record = SimpleNamespace(
+            value=encode(event), partition=0, offset=place, timestamp=written_ms
+        )
         taker.feed(topic, record)
 
 
@@ -84,6 +86,20 @@ async def test_a_closing_live_shard_takes_the_venues_word_and_no_signal() -> Non
     assert last == ["the-venue-A-1"]
     assert not again
     assert taken(taker)[0] == "engine-A-60000"  # a successor takes it
+
+
+async def test_a_shard_is_as_old_as_what_it_took_and_not_as_what_it_read_ahead() -> None:
+    taker = taker_of(None)
+    feed(taker, [tickers_out(0), ("matrix", row("A", 0)), exits_out(0)[0]], written_ms=1_000)
+    await taker.fill()
+
+    feed(taker, [("tickers", ticker("A", 10))], written_ms=2_000)  # its watermark is not there yet
+    await taker.fill()
+    read_ahead = taker.newest_timestamp_ms
+    feed(taker, [tickers_out(20), exits_out(20)[0]], written_ms=3_000)
+    await taker.fill()
+
+    assert (read_ahead, taker.newest_timestamp_ms) == (0, 2_000)
 
 
 async def test_a_closing_paper_shard_takes_nothing() -> None:

@@ -279,6 +279,8 @@ class InfraEvent(Event, frozen=True, kw_only=True):
         "recovered",
         "connection_lost",
         "connection_back",
+        "behind",  # its inputs come faster than it works
+        "caught_up",
     ]
     at: int
     detail: str = ""

@@ -22,13 +22,14 @@ from chandler.core.market.surge import Settings
 from chandler.replay.dense.lanes import Ints, Lane, Lanes, longer
 from chandler.replay.dense.signals import Given, Ways, given_by, known_of
 from chandler.replay.forking import forked
+from chandler.replay.remarks import remarks
 from chandler.replay.result import Curve, Floats, Origin, Result
 from chandler.replay.sparse.agent import Course, Simulation
 from chandler.replay.sparse.books import curve_of, trades_of
 from chandler.replay.sparse.entries import Entry, Signals
 from chandler.replay.sparse.guard import Guarded, guarded
 from chandler.replay.sparse.market import Market
-from chandler.replay.sparse.prices import Prices, of_candles
+from chandler.replay.sparse.prices import ROWS_A_PRICE, Prices, of_candles
 
 Progress = Callable[[str, int, int], None]  # part, done, of how many
 
@@ -130,13 +131,17 @@ def backtest(
     counts: Counter[str] = Counter()
     for of in given.values():
         counts.update({each.engine.name: len(each.close_ms) for each in of})
-    return msgspec.structs.replace(
+    found = msgspec.structs.replace(
         found,
         signals={name: count for name, count in counts.items() if count},
         bars={each: _picture(shortest(of)) for each, of in lanes.items() if of} if bars else {},
-        notes=[*ready.notes, *ready.ways.lines()],
         timings=clock.laps,
     )
+    followed = {
+        name: each.config.engines for of in setting.desks for name, each in of.agents.items()
+    }
+    notes = [*ready.notes, *ready.ways.lines(), *remarks(found, followed)]
+    return msgspec.structs.replace(found, notes=notes)
 
 
 class _Clock:
@@ -171,7 +176,8 @@ def _result(
                 for of in past.lanes.values()
                 for lane in of.values()
             ),
-            ticks=sum(len(each.at) for each in prices.values()),
+            ticks=sum(len(each.at) for each in prices.values())
+            // (1 if past.prices is not None else ROWS_A_PRICE),
             source=past.source,
             from_tickers=past.prices is not None,
             digest=digest_of(courses, curves) if whole else "",

@@ -27,7 +27,7 @@ class Trade(msgspec.Struct, frozen=True, kw_only=True):
     side: Direction
     source: str  # the engine that opened it, "external", "person"
     opened_ms: int
-    closed_ms: int  # 0: still open at the end of the period; figures are then at the last price
+    closed_ms: int  # 0: still open at the end of the period; money is what is booked so far
     entered: Decimal  # Σ price × size of all that was opened, quote coin
     exited: Decimal  # Σ price × size of all that was closed
     size: Decimal  # of all that was opened, base coin
@@ -61,7 +61,7 @@ class Origin(msgspec.Struct, frozen=True, kw_only=True):
     config: str  # hash over engines and agents
     code: str
     candles: int  # that were read, of all granularities
-    ticks: int  # prices that were looked at: of tickers, or four for each candle
+    ticks: int  # prices there were: recorded tickers, or four for each of the shortest candles
     source: str  # "topics", or files' names
     from_tickers: bool  # False: each candle became four prices
     digest: str  # over all fills and balances: the same on each run and each machine

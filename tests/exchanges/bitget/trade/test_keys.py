@@ -7,8 +7,11 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from chandler.core.trading.broker import AccountError
-from chandler.exchanges.bitget.trade.keys import Keys, load_keys
+from chandler.core.trading.agents import AccountConfig
+from chandler.core.trading.broker import AccountAwaited, AccountError
+from chandler.exchanges.bitget.config import VenueConfig
+from chandler.exchanges.bitget.trade.broker import bitget_broker
+from chandler.exchanges.bitget.trade.keys import Keys, keys_there, load_keys
 
 TOML = 'key = "k-1"\nsecret = "s-1"\npassphrase = "p:1"\n'
 
@@ -89,3 +92,21 @@ def test_keys_are_hidden_however_they_are_printed_and_can_not_be_written_down():
     for write in (pickle.dumps, copy.copy, copy.deepcopy, msgspec.json.encode):
         with pytest.raises(TypeError):
             write(keys)
+
+
+def test_an_account_on_the_simulator_waits_for_its_keys_and_one_at_a_venue_says_what_is_missing(
+    tmp_path: Path,
+):
+    """Both were an error, and the simulator writes its keys a second after the executor looks."""
+    venue = VenueConfig(rest_url="http://127.0.0.1:1", ws_url="ws://127.0.0.1:1")
+    simulated = AccountConfig(on_simulator=True)
+
+    with pytest.raises(AccountAwaited):
+        bitget_broker("main", simulated, data=tmp_path, environ={}, simulator=venue)
+    with pytest.raises(AccountError):
+        bitget_broker("main", AccountConfig(), data=tmp_path, environ={}, simulator=None)
+    (tmp_path / "simulator").mkdir()
+    stored(tmp_path / "simulator")
+
+    assert keys_there("main", tmp_path / "simulator")
+    assert bitget_broker("main", simulated, data=tmp_path, environ={}, simulator=venue)

@@ -19,6 +19,7 @@ from chandler.core.events import (
     MarketView,
     Signal,
     Symbol,
+    Ticker,
 )
 from chandler.core.granularity import Granularity
 from chandler.core.trading.agents import AgentConfig
@@ -247,6 +248,19 @@ def out(symbol: Symbol = BTC, close_ms: int = NOW) -> CandlesOut:
     return CandlesOut(symbol=symbol, granularity=granularity, open_ms=close_ms - 300_000, hash="h")
 
 
+def ticker(symbol: Symbol, at: int, mark: str) -> Ticker:
+    return Ticker(
+        symbol=symbol,
+        at=at,
+        last=mark,
+        bid=mark,
+        ask=mark,
+        mark=mark,
+        minute_open_ms=at - at % 60_000,
+        minute_volume=1.0,
+    )
+
+
 def logged(service: str, text: str, at: int = NOW) -> LogLine:
     return LogLine(service=service, instance="elsewhere:1:0", level="info", text=text, at=at)
 
@@ -304,7 +318,7 @@ class Scene:
         offset = self._offsets.get(topic, -1) + 1
         self._offsets[topic] = offset
         record = Record(topic, 0, offset, NOW + offset, key, event, raw, {})
-        if topic in ("desk.state", "positions"):
+        if topic in ("desk.state", "positions", "tickers"):
             self.views.desk.take(record)
         elif topic == "orders":
             self.views.orders.take(record)

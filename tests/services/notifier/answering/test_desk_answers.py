@@ -3,9 +3,11 @@
 import asyncio
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from chandler.core.notices.text import parts
+from chandler.core.trading.events import OrderFilled
 from tests.services.notifier.answering.scene import (
     BTC,
     DAY,
@@ -22,6 +24,7 @@ from tests.services.notifier.answering.scene import (
     refusal,
     signal,
     state,
+    ticker,
     trip,
     view,
 )
@@ -38,7 +41,7 @@ def scene(tmp_path: Path) -> Scene:
     made = Scene(tmp_path, "anna", "bert", "carl")
     anna, bert = state("anna", "12.5"), state("bert", "777", entry="70")
     made.stand(anna, bert)
-    made.see("positions", opened(anna, "101"), opened(bert, "147"))
+    made.see("positions", opened(anna, "101"), opened(bert, "101"))
     made.see("orders", *order("1", "anna"), *order("7", "bert", price="77"))
     return made
 
@@ -59,8 +62,8 @@ async def test_positions_show_mark_gain_stop_and_age_in_the_venues_time(scene: S
     said = (await scene.text("positions", agent="anna")).splitlines()
 
     assert said[:4] == [
-        "1 open, +2",
-        "BTCUSDT long, anna: +2 (+1 %)",
+        "anna: 1 open, +2",
+        "BTCUSDT long: +2 (+1 %)",
         "mark 101, entry 100, stop 95.5",
         "size 2 at 3x, open 3 h 0 min, from scalper",
     ]
@@ -72,19 +75,19 @@ async def test_a_position_without_a_mark_says_so(tmp_path: Path) -> None:
 
     said = await scene.text("positions")
 
-    assert said.startswith("1 open, -\nBTCUSDT long, anna: -\nmark -, entry 100, stop 95.5\n")
+    assert said.startswith("anna: 1 open, -\nBTCUSDT long: -\nmark -, entry 100, stop 95.5\n")
 
 
 async def test_positions_of_a_symbol_are_narrowed_whatever_its_case(scene: Scene) -> None:
     assert "Nothing is open in ETHUSDT." in await scene.text("positions", symbol="ethusdt")
-    assert "2 open in BTCUSDT, +156" in await scene.text("positions", symbol="btcusdt")
+    assert "2 open in BTCUSDT, +64" in await scene.text("positions", symbol="btcusdt")
 
 
 async def test_balances_are_summed_by_mode(scene: Scene) -> None:
     said = (await scene.text("balance")).splitlines()
 
     assert said[:4] == [
-        "paper: 2789.5, today +789.5, unrealised +156",
+        "paper: 2789.5, today +789.5, unrealised +64",
         "anna: 1012.5, today +12.5, in all +12.5",
         "bert: 1777, today +777, in all +777",
         "carl: the desk has not begun with it",
@@ -98,14 +101,77 @@ async def test_the_newest_orders_come_first_with_what_became_of_them(tmp_path: P
     said = (await scene.text("orders")).splitlines()
     one = await scene.text("orders", symbol="btcusdt", count=1)
 
-    assert said[:5] == [
+    assert said[:7] == [
         "Newest 2 orders",
         "01-05 10:00 ETHUSDT open long: requested",
-        "0 of 2, fee 0; anna, scalper, id order2",
+        "0 of 2, fee 0; anna, scalper",
+        "order2",
         "01-05 10:00 BTCUSDT open long: filled",
-        "2 of 2 at 100, fee 0.25; anna, scalper, id order1",
+        "2 of 2 at 100, fee 0.25; anna, scalper",
+        "order1",
     ]
     assert "order2" not in one
+
+
+async def test_orders_are_apart_from_one_another_and_a_tap_copies_an_id(tmp_path: Path) -> None:
+    scene = Scene(tmp_path, "anna")
+    scene.see("orders", *order("1", "anna"), *order("2", "anna", ETH, at=NOW + 1))
+
+    [html] = parts((await scene.ask("orders")).lines)
+
+    assert html.count("\n\n01-05 10:00") == 2
+    assert "\n<code>order1</code>" in html
+
+
+async def test_a_close_by_the_venues_stop_is_listed_though_nobody_requested_it(
+    tmp_path: Path,
+) -> None:
+    """The position was gone, and the list looked as if it was still open."""
+    scene = Scene(tmp_path, "anna")
+    entry, filled = order("1", "anna")
+    assert isinstance(filled, OrderFilled)
+    more = {"id": "stop1", "trade": "stop1-1", "action": "close", "leg": "stop", "source": "stop"}
+    by_stop = msgspec.structs.replace(filled, **more, price=D("95.5"), at=NOW + HOUR)
+    scene.see("orders", entry, filled, by_stop)
+
+    said = (await scene.text("orders")).splitlines()
+
+    assert said[1:3] == [
+        "01-05 11:00 BTCUSDT long closed by the stop at the venue",
+        "2 at 95.5, fee 0.25; anna",
+    ]
+
+
+async def test_one_symbol_has_one_mark_whoever_holds_it_and_whenever_it_was_marked(
+    tmp_path: Path,
+) -> None:
+    """Each agent's position was marked when its shard came to it: two marks in one answer."""
+    scene = Scene(tmp_path, "anna", "bert")
+    anna, bert = state("anna", "0"), state("bert", "0")
+    scene.stand(anna, bert)
+    scene.see("positions", opened(anna, "101"), opened(bert, "103"))
+    before = await scene.text("positions")
+    scene.see("tickers", ticker(BTC, NOW + 5_000, "104"), ticker(BTC, NOW + 4_000, "102"))
+
+    said = await scene.text("positions")
+
+    assert before.count("mark 103, ") == 2
+    assert said.count("mark 104, ") == 2
+    assert said.startswith("2 open, +16\nanna: 1 open, +8\nBTCUSDT long: +8 (+4 %)\n")
+    assert "as of 2024-01-05 10:00:05 UTC" in said
+
+
+async def test_a_mark_that_is_older_than_the_others_says_its_time(tmp_path: Path) -> None:
+    scene = Scene(tmp_path, "anna")
+    btc, eth = state("anna", "0"), state("bert", "0", ETH)
+    scene.stand(btc, eth)
+    scene.see("tickers", ticker(BTC, NOW, "101"), ticker(ETH, NOW + HOUR, "102"))
+
+    said = await scene.text("positions")
+
+    assert "mark 101 of 01-05 10:00, entry 100" in said
+    assert "mark 102, entry 100" in said
+    assert "as of 2024-01-05 11:00 UTC" in said
 
 
 async def test_orders_from_before_the_views_come_from_the_ledger(tmp_path: Path) -> None:
@@ -119,9 +185,9 @@ async def test_orders_from_before_the_views_come_from_the_ledger(tmp_path: Path)
     said = await scene.text("orders")
     other = await scene.text("orders", agents=["bert"])
 
-    assert said.index("id order2") < said.index("id order1")
-    assert said.count("id order2") == 1
-    assert "id order" not in other
+    assert said.index("order2") < said.index("order1")
+    assert said.count("order2") == 1
+    assert "order1" not in other
 
 
 async def test_refusals_are_counted_and_told_in_words(tmp_path: Path) -> None:

@@ -200,3 +200,34 @@ async def test_commands_are_offered_in_a_chat(stand_in, telegram):
     await telegram.offer(ANN.user_id, [("status", "how it stands")])
 
     assert stand_in.bots[STAND_IN_TOKEN].commands
+
+
+async def test_an_answer_quotes_what_it_answers_and_one_to_a_deleted_message_comes_without(
+    stand_in, telegram
+):
+    people = People(stand_in.bots[STAND_IN_TOKEN])
+    people.say(ANN, "/status")
+    [asked] = await telegram.asked(-1, 0)
+
+    assert await telegram.bring(message("first", reply_to=asked.message), None) == ARRIVED
+    assert await telegram.bring(message("second", reply_to=999_999), None) == ARRIVED
+
+    *_, first, second = stand_in.bots[STAND_IN_TOKEN].chats[ANN.user_id].messages.values()
+    assert first.reply_to == asked.message > 0
+    assert second.reply_to is None
+
+
+async def test_the_buttons_of_a_question_that_is_over_are_taken_away(stand_in, telegram):
+    """Confirm and Cancel stood under what had been confirmed or had expired."""
+    buttons = [[Button(text="Confirm", data="yes:1")]]
+    await telegram.bring(message("Close all?", buttons=buttons), None)
+    [sent] = stand_in.bots[STAND_IN_TOKEN].chats[ANN.user_id].messages.values()
+    People(stand_in.bots[STAND_IN_TOKEN]).tap(ANN, sent.id, "yes:1")
+    [tapped] = await telegram.asked(-1, 0)
+
+    await telegram.close(tapped.chat_id, tapped.message)
+    await telegram.close(tapped.chat_id, tapped.message)  # again: nothing is to be done
+
+    assert tapped.message == sent.id
+    assert "reply_markup" not in sent.content
+    assert sent.content["text"] == "Close all?"

@@ -60,7 +60,9 @@ def test_nobody_else_confirms_it(user_id):
     chat = Chat()
     data = taps(chat.says("/closeall"))["Confirm"]
 
-    assert not chat.taps(data, user_id=user_id).commands
+    others = chat.taps(data, user_id=user_id)
+    assert not others.commands
+    assert not others.closes
     assert chat.taps(data).commands
 
 
@@ -70,6 +72,21 @@ def test_a_cancelled_question_can_not_be_confirmed():
 
     assert words(chat.taps(buttons["Cancel"])).startswith("Cancelled: Close all positions")
     assert not chat.taps(buttons["Confirm"]).commands
+
+
+def test_the_buttons_of_a_question_go_when_it_is_answered_and_at_the_next_tap_when_it_is_old():
+    chat = Chat()
+    first, second = (taps(chat.says("/closeall", message=7)) for _ in range(2))
+
+    confirmed = chat.taps(first["Confirm"])
+    chat.now += 61_000
+    late = chat.taps(second["Confirm"])
+
+    assert confirmed.closes
+    assert (late.closes, late.commands) == (True, [])
+    assert chat.taps(first["Cancel"]).closes
+    assert not chat.says("/status").closes
+    assert confirmed.message == 7  # what the desk says of it answers the line that asked
 
 
 def test_cancel_forgets_all_open_questions_of_who_asks():

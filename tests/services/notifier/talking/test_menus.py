@@ -54,6 +54,10 @@ def test_help_lists_what_the_person_may_ask(user_id):
         assert (about.words in said) == (name in dict(commands_for(role)))
 
 
+def test_the_menu_comes_by_its_name_too():
+    assert taps(Chat().says("/menu")) == taps(Chat().says("/start"))
+
+
 def test_help_on_a_command_says_how_it_is_written():
     said = words(Chat().says("/help /sell"))
 

@@ -164,6 +164,9 @@ def test_a_message_without_text_and_an_unknown_command_are_answered():
     assert words(chat.says("/" + "x" * 4_000)).startswith("'/xxxx")
     assert "nearest" not in words(chat.says("/limitt"))
     assert "the nearest is /limit" in words(chat.says("/limitt", user_id=OLGA))
+    greeted = words(chat.says("hello there", user_id=OLGA))  # it was taken for /sell
+    assert greeted == "'hello' is no command. /help lists them."
+    assert "/status" in words(chat.says("stauts"))
 
 
 def test_users_may_change_while_talks_are_kept():

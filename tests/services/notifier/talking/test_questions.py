@@ -81,7 +81,7 @@ def test_a_viewer_without_agents_is_never_shown_all_of_them():
         ("/why", "expected an order, found none"),
         ("/why ../../x", "'../../x' is no order"),
         ("/chart", "expected a symbol, found none"),
-        ("/chart btc 2h", "'2h' is no symbol and no granularity"),
+        ("/chart btc 2h", "'2h' is no granularity ("),
         ("/logs", "expected a service, found none"),
         ("/logs ingest 0", "the count is '0': expected 1 to 200"),
         ("/logs ingest 99999999999999999", "expected 1 to 200"),

@@ -82,10 +82,11 @@ def test_the_bare_switches_are_shown_as_they_are_and_a_tap_sets_the_next():
 
     assert "entry: gathered" in words(decided)
     assert "exit: on" in words(decided)
-    after = chat.taps(taps(decided)["entry: off"])
+    after = chat.taps(taps(decided)["switch entries off"])
     assert after.wish == Switched(user="olga", now=NOW, kind="entry", how="off")
     assert "entry: off" in words(after)
-    assert taps(after)["entry: on"] == "/notices entry on"
+    assert taps(after)["switch entries on"] == "/notices entry on"
+    assert taps(after)["gather exits"] == "/notices exit gathered"
 
 
 def test_signals_are_on_where_there_are_no_agents():

@@ -1,6 +1,6 @@
 """Commands: what people ask of the desk. Each is carried out once and answered once by a shard."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from msgspec.structs import replace
 
@@ -10,10 +10,11 @@ from chandler.core.desk.entries import act, remembered
 from chandler.core.desk.live.reconcile import resolve
 from chandler.core.desk.state import slots
 from chandler.core.desk.turn import BY, Turn
-from chandler.core.events import Signal, Symbol
+from chandler.core.events import Event, Signal, Symbol
 from chandler.core.granularity import DAY_MS, Granularity
-from chandler.core.trading.events import Answer, Command
+from chandler.core.trading.events import Answer, Command, OrderRequested
 from chandler.core.trading.limits import fault_of
+from chandler.core.trading.money import shown
 
 KEPT_MS = DAY_MS  # a command's id; venue's clock at 1x
 
@@ -88,10 +89,23 @@ def _force(turn: Turn, command: Command, names: list[str]) -> Outcome:
     signal = forced(turn, command, names)
     said = []
     for name in names:
+        before = len(turn.outputs)
         fault = _other_side(turn, name, command) if notional is not None else None
         fault = fault or act(turn, name, signal, forced=True, notional=notional)
-        said.append((fault is None, f"{name} {'enters' if fault is None else ': '.join(fault)}"))
+        made = [each.event for each in turn.outputs[before:]]
+        said.append((fault is None, f"{name} {': '.join(fault) if fault else _orders(made)}"))
     return any(done for done, _ in said), "; ".join(text for _, text in said) or "no agents"
+
+
+def _orders(made: Sequence[Event]) -> str:
+    """What was ordered, with its id: what became of it is told when it is filled."""
+    orders = [
+        f"{'buys' if each.buys else 'sells'} {shown(each.size)} {each.symbol} at about "
+        f"{shown(each.price)}, order {each.id}"
+        for each in made
+        if isinstance(each, OrderRequested)
+    ]
+    return " and ".join(orders) or "closes what is open on the other side first"
 
 
 def _other_side(turn: Turn, name: str, command: Command) -> Fault | None:
@@ -146,11 +160,19 @@ def _pause(turn: Turn, command: Command, names: list[str]) -> Outcome:
     known = {*turn.desk.engines, EXTERNAL}
     if source not in known:
         return False, f"unknown engine {source[:40]!r}: there are {' '.join(sorted(known))}"
+    paused, said = command.what == "pause", []
     for name in names:
         state = turn.state(name)
-        paused = {*state.paused, source} if command.what == "pause" else {*state.paused} - {source}
-        turn.put(replace(state, paused=sorted(paused)))
-    return True, f"{source} {command.what}d for {' '.join(names)}"
+        followed = turn.agent(name).config.engines
+        if (source in state.paused) == paused:
+            said.append(f"{name}: it was so already")
+        elif followed and source not in followed:
+            said.append(f"{name}: {command.what}d, though it does not follow {source} anyway")
+        else:
+            said.append(f"{name}: {command.what}d")
+        sources = {*state.paused, source} if paused else {*state.paused} - {source}
+        turn.put(replace(state, paused=sorted(sources)))
+    return True, f"{source}, {'; '.join(said)}"
 
 
 def _limit(turn: Turn, command: Command, names: list[str]) -> Outcome:

@@ -45,6 +45,8 @@ MINUTE = Granularity("1m")
 Kind = Literal["started", "ended", "heartbeat"]
 KINDS: dict[int, Kind] = {HEARTBEAT: "heartbeat", STARTED: "started", ENDED: "ended"}
 BOUNDARY_MS = 5 * MINUTE_MS
+# Causes of dead letters: a tick whose candle did not come, and one that has no window either.
+BLIND, NOT_JUDGED = "judged without its candle", "not judged"
 WAITING_MAX = 256  # ticks that wait for a candle: for 25 s; then the oldest is judged without
 AHEAD_MINUTES_MAX = 360  # candles that are kept for ticks still to come
 
@@ -227,7 +229,7 @@ def _settle(
 
 def _blind(symbol: Symbol, at: int, behind_ms: int, *, near: bool) -> Output:
     """Said once, until a tick has its candle again: without a window none is judged at all."""
-    cause = "judged without its candle" if near else "not judged"
+    cause = BLIND if near else NOT_JUDGED
     detail = (
         f"{WAITING_MAX} ticks wait for the 1m candle of {utc(_minute(at))}, the newest is "
         f"{behind_ms // MINUTE_MS} min older: see what keeps candles.{MINUTE}"

@@ -1,8 +1,9 @@
 """One chat's gathering: floods, what comes again and again, signals of a close, mutes.
 
 `admit` takes notices in and `due` lets go what waited long enough; both give the notices that are
-to be told now, in order. What waits is counted, and its first lines are kept: nothing is lost, and
-nothing grows. Times are wall times, given from outside; a clock that was set back lets go at once.
+to be told now, in order. What waits is counted, and its gravest lines are kept: nothing is lost,
+and nothing grows. Times are wall times, given from outside; a clock that was set back lets go at
+once.
 """
 
 from typing import Literal, NamedTuple
@@ -10,8 +11,19 @@ from typing import Literal, NamedTuple
 import msgspec
 
 from chandler.core.hashing import digest
-from chandler.core.notices.kinds import KINDS, SAID, How, Kind, Level, Notice, gravest
-from chandler.core.notices.words import counted, moment
+from chandler.core.notices.kinds import (
+    KINDS,
+    RANKS,
+    SAID,
+    How,
+    Kind,
+    Level,
+    Notice,
+    by_gravity,
+    gravest,
+    rank,
+)
+from chandler.core.notices.words import counted, listed, moment
 
 Why = Literal["flood", "gathered", "muted", "signals", "again"]
 FIRST_MAX: dict[Why, int] = {"flood": 5, "gathered": 10, "muted": 10, "signals": 60, "again": 1}
@@ -44,7 +56,8 @@ class Bundle(msgspec.Struct, frozen=True, kw_only=True):
     level: Level
     counts: dict[str, int]  # kind → how many
     last_label: str = ""
-    first: list[str] = []  # heads of the first ones
+    first: list[str] = []  # heads of the gravest ones, these first; else as they came
+    ranks: list[int] = []  # of each of these, see kinds.rank
     alarms: list[str] = []  # heads of alarms among the others
 
     @property
@@ -148,10 +161,10 @@ def _again(state: Gathering, pace: Pace, notice: Notice, now: int) -> tuple[Gath
         return state, True
     due_ms = now + pace.again_ms
     if run is None:
-        run = Run(since_ms=now, due_ms=due_ms, since_at=notice.at, passed=1, labels=label)
-        return msgspec.structs.replace(state, runs={**state.runs, notice.group: run}), True
+        run = Run(since_ms=now, due_ms=due_ms, since_at=notice.at, passed=0)
     run = msgspec.structs.replace(run, labels=_sum(run.labels, label))
-    if run.passed < KINDS[notice.kind].at_once:
+    at_once = 0 if notice.patient else max(1, KINDS[notice.kind].at_once)
+    if run.passed < at_once:
         run = msgspec.structs.replace(run, passed=run.passed + 1, since_ms=now, due_ms=due_ms)
         passes = True
     else:
@@ -229,12 +242,15 @@ def _added(bundle: Bundle | None, why: Why, notice: Notice, now: int, due_ms: in
             counts=notice.stands_for,
             last_label=notice.label,
             first=[_head(notice)],
+            ranks=[rank(notice)],
         )
-    first, alarms = bundle.first, bundle.alarms
-    if len(first) < FIRST_MAX[why]:
-        first = [*first, _head(notice)]
-    elif notice.level == "alarm" and len(alarms) < ALARMS_MAX:
-        alarms = [*alarms, _head(notice)]
+    lines = list(zip(_ranks(bundle), bundle.first, strict=True))
+    lines = sorted([*lines, (rank(notice), _head(notice))], key=lambda each: each[0])
+    alarms = bundle.alarms
+    if len(lines) > FIRST_MAX[why]:
+        last = lines.pop()
+        if last[0] < RANKS and len(alarms) < ALARMS_MAX:
+            alarms = [*alarms, last[1]]
     return msgspec.structs.replace(
         bundle,
         last_at=notice.at,
@@ -243,9 +259,15 @@ def _added(bundle: Bundle | None, why: Why, notice: Notice, now: int, due_ms: in
         level=gravest(bundle.level, notice.level),
         counts=_sum(bundle.counts, notice.stands_for),
         last_label=notice.label,
-        first=first,
+        first=[head for _, head in lines],
+        ranks=[of for of, _ in lines],
         alarms=alarms,
     )
+
+
+def _ranks(bundle: Bundle) -> list[int]:
+    """One for each line: what was kept before there were ranks comes first."""
+    return bundle.ranks if len(bundle.ranks) == len(bundle.first) else [0] * len(bundle.first)
 
 
 def _head(notice: Notice) -> str:
@@ -261,7 +283,7 @@ def _as_one(bundle: Bundle, key: str) -> Notice:
     if bundle.alone is not None:
         return bundle.alone
     count, lines = bundle.count, [*bundle.first, *bundle.alarms]
-    kinds = counted(bundle.counts, WORDS)
+    kinds = listed(by_gravity(bundle.counts), WORDS)
     kind: Kind = "desk"
     match bundle.why:
         case "signals":

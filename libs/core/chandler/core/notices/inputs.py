@@ -22,6 +22,7 @@ class Came(msgspec.Struct, frozen=True, kw_only=True):
     topic: str = ""
     partition: int = 0
     offset: int = 0
+    message: int = 0  # of a command: the person's message that asked for it; 0: none
 
 
 class Passed(msgspec.Struct, frozen=True, kw_only=True):
@@ -89,6 +90,8 @@ class Said(msgspec.Struct, frozen=True, kw_only=True):
     lines: list[Line]
     buttons: list[list[Button]] = []  # under its last part
     picture: str = ""
+    reply_to: int = 0  # the person's message that it answers; 0: none
+    asked_ms: int = 0  # wall time at which that came; 0: others came after it
 
 
 class Send(msgspec.Struct, frozen=True, kw_only=True):
@@ -102,6 +105,7 @@ class Send(msgspec.Struct, frozen=True, kw_only=True):
     repeat: bool
     buttons: list[list[Button]] = []
     picture: str = ""
+    reply_to: int = 0  # the message that it quotes; 0: none
 
 
 class Undelivered(msgspec.Struct, frozen=True, kw_only=True):

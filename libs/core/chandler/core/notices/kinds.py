@@ -28,7 +28,25 @@ Level = Literal["info", "warning", "alarm"]
 How = Literal["on", "off", "gathered"]  # whether a kind is told: at once, never, once in a while
 
 LEVELS: tuple[Level, ...] = ("info", "warning", "alarm")  # the gravest last
+GRAVITY: tuple[Kind, ...] = (  # what is named first where many are told as one
+    "liquidation",
+    "infra",
+    "connection",
+    "dead_letters",
+    "desk",
+    "exit",
+    "partial_exit",
+    "entry",
+    "add",
+    "pump",
+    "funding",
+    "refusal",
+    "signal",
+    "answer",
+    "digest",
+)
 SAID: dict[Level, str] = {"info": "", "warning": "Warning: ", "alarm": "ALARM: "}
+RANKS = len(GRAVITY) + 1  # of one level; those of an alarm are below it
 
 
 class About(NamedTuple):
@@ -72,11 +90,14 @@ class Notice(msgspec.Struct, frozen=True, kw_only=True):
     lines: list[str] = []  # what else there is to it
     group: str = ""  # what comes again and again under one name is counted
     label: str = ""  # what is counted in the group: "lost", "back"
+    patient: bool = False  # the group's first one is gathered, too: nobody has to act on it
     who: str = ""  # of an answer: who asked, "telegram:NAME"
     source: str = ""  # of a signal: the engine
     strength: float = 0.0  # of a signal
     close_ms: int = 0  # of a signal
     counts: dict[str, int] = {}  # kind → how many notices it stands for; {}: for itself
+    command: str = ""  # that it tells the outcome of
+    reply_to: int = 0  # the person's message that it answers; 0: none
 
     @property
     def urgent(self) -> bool:
@@ -87,6 +108,21 @@ class Notice(msgspec.Struct, frozen=True, kw_only=True):
     def stands_for(self) -> dict[str, int]:
         """Kind → how many notices are told by it."""
         return self.counts or {self.kind: 1}
+
+
+def rank(notice: Notice) -> int:
+    """Where a notice stands among others in a summary: the gravest have the smallest."""
+    kind = min(map(_gravity, notice.stands_for), default=len(GRAVITY))
+    return (len(LEVELS) - 1 - LEVELS.index(notice.level)) * RANKS + kind
+
+
+def by_gravity(counts: dict[str, int]) -> dict[str, int]:
+    """The counts of kinds, the gravest kind first."""
+    return {kind: counts[kind] for kind in sorted(counts, key=_gravity)}
+
+
+def _gravity(kind: str) -> int:
+    return GRAVITY.index(kind) if kind in GRAVITY else len(GRAVITY)
 
 
 def gravest(first: Level, second: Level) -> Level:

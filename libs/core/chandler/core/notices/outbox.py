@@ -42,6 +42,7 @@ from chandler.core.trading.events import Command, PumpState
 
 IDS_MAX = 1_000  # causes that are remembered
 ASKED_MAX = 1_000  # commands whose asker is remembered for the answer
+PROMPT_MS = 3_000  # wall time within which an answer quotes nothing: it stands under its question
 QUEUE_MAX = 200  # messages of a chat that wait to be sent; beyond it, notices are counted
 RETRY_MS = 1_000  # wall time after a first failure; it doubles
 RETRY_MS_MAX = 60_000
@@ -64,6 +65,8 @@ class Message(msgspec.Struct, frozen=True, kw_only=True):
     repeat: bool = False  # it was handed out before, and nobody knows what became of it
     buttons: list[list[Button]] = []
     picture: str = ""  # what is to be drawn and sent before it; "": nothing
+    reply_to: int = 0  # the person's message that it answers; 0: none
+    asked_ms: int = 0  # wall time at which that came
 
 
 class Pause(msgspec.Struct, frozen=True, kw_only=True):
@@ -83,6 +86,7 @@ class Chat(msgspec.Struct, frozen=True, kw_only=True):
     out: Message | None = None  # handed out and not confirmed
     pause: Pause | None = None
     failures: int = 0  # in a row
+    arrived_ms: int = 0  # wall time at which a message last arrived
 
 
 class State(msgspec.Struct, frozen=True, kw_only=True):
@@ -91,6 +95,7 @@ class State(msgspec.Struct, frozen=True, kw_only=True):
     offsets: dict[str, int] = {}  # topic:partition → of the next record
     ids: list[str] = []  # the last causes, oldest first
     asked: dict[str, str] = {}  # command → who
+    messages: dict[str, int] = {}  # command → the message that asked for it
     crashes: list[str] = []  # symbols whose pump is a crash
     trades: trading.Trades = trading.Trades()
     days: daily.Days = daily.Days()
@@ -145,7 +150,10 @@ def _came(notifying: Notifying, state: State, came: Came) -> State:
     event = came.event
     if isinstance(event, Command):
         asked = list({**state.asked, event.id: event.who}.items())[-ASKED_MAX:]
-        return _replace(state, asked=dict(asked))
+        messages = state.messages
+        if came.message:
+            messages = dict(list({**messages, event.id: came.message}.items())[-ASKED_MAX:])
+        return _replace(state, asked=dict(asked), messages=messages)
     cause = telling.cause_of(event, place)
     if cause:
         if cause in state.ids:
@@ -156,6 +164,7 @@ def _came(notifying: Notifying, state: State, came: Came) -> State:
     except ArithmeticError:  # figures that nobody can reckon with: said, and the rest goes on
         taken, notices, ended = state, [telling.untold(event, cause or place, came.now)], []
     for notice in notices:
+        notice = _replace(notice, reply_to=state.messages.get(notice.command, 0))
         taken = _told(notifying, taken, notice, came.now)
     for day in ended:
         for name, user in notifying.users.items():
@@ -170,7 +179,7 @@ def _taken(
 ) -> tuple[State, list[Notice], list[daily.Ended]]:
     """What is known after an event, what is to be told of it, and the days that it ended."""
     told_days, ended = daily.take(state.days, event)
-    known, notices = trading.take(state.trades, event, cause)
+    known, notices = trading.take(state.trades, event, cause, state.asked)
     who = state.asked.get(getattr(event, "command", ""), "")
     symbol = getattr(event, "symbol", "")
     crash = symbol in state.crashes
@@ -221,7 +230,9 @@ def _queued(chat: Chat, name: str, notices: Sequence[Notice]) -> Chat:
     for notice in notices:
         for number, html in enumerate(parts(lines_of(notice))):
             id_ = digest("message", name, notice.id, str(number))
-            made.append(Message(id=id_, html=html, loud=notice.level == "alarm"))
+            reply_to = notice.reply_to if number == 0 else 0
+            loud = notice.level == "alarm"
+            made.append(Message(id=id_, html=html, loud=loud, reply_to=reply_to))
     return _replace(chat, queue=[*chat.queue, *made]) if made else chat
 
 
@@ -246,9 +257,15 @@ def _handed_out(notifying: Notifying, state: State, now: int) -> After:
                 repeat=message.repeat,
                 buttons=message.buttons,
                 picture=message.picture,
+                reply_to=message.reply_to if _is_apart(chat, message, now) else 0,
             )
         )
     return state, made
+
+
+def _is_apart(chat: Chat, message: Message, now: int) -> bool:
+    """Whether an answer may not stand right under what it answers."""
+    return now - message.asked_ms > PROMPT_MS or chat.arrived_ms >= message.asked_ms
 
 
 def _started(notifying: Notifying, state: State) -> State:
@@ -278,7 +295,8 @@ def _replied(state: State, reply: Reply) -> After:
         return _with(state, reply.user, chat), []
     state = _with(state, reply.user, _replace(chat, out=None, failures=0))
     if isinstance(reply, Confirmed):
-        return state, []
+        arrived = _replace(state.chats[reply.user], arrived_ms=reply.now)
+        return _with(state, reply.user, arrived), []
     gone = Undelivered(user=reply.user, id=message.id, html=message.html, reason=reply.reason)
     return state, [gone]
 
@@ -310,6 +328,8 @@ def _answered(notifying: Notifying, state: State, said: Said) -> State:
             loud=False,
             buttons=said.buttons if number == len(pages) - 1 else [],
             picture=said.picture if number == 0 else "",
+            reply_to=said.reply_to if number == 0 else 0,
+            asked_ms=said.asked_ms,
         )
         for number, html in enumerate(pages)
     ]

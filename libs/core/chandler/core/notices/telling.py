@@ -3,11 +3,22 @@
 from chandler.core.events import DeadLetter, Event, InfraEvent, Signal
 from chandler.core.hashing import digest
 from chandler.core.notices.kinds import KINDS, Kind, Level, Notice
-from chandler.core.notices.words import NAME_MAX, called, in_words, moment, money, number, one_line
+from chandler.core.notices.words import (
+    NAME_MAX,
+    called,
+    in_words,
+    moment,
+    money,
+    number,
+    one_line,
+    price,
+)
 from chandler.core.trading import events as tr
 from chandler.core.trading.money import from_float
 
 LINES_MAX = 30  # of a notice of the desk
+# What the pump guard says of ticks whose candles did not come: core.market.pump's words.
+PUMP_GUARD, BLIND, NOT_JUDGED = "pump_guard", "judged without its candle", "not judged"
 GIVEN_UP = "given up"  # how the watchdog says in a crash's detail that it restarts no more
 
 
@@ -35,7 +46,8 @@ def cause_of(event: Event, place: str) -> str:
         case tr.NoticeAsked():
             return digest("asked", event.id or place)
         case tr.Answer():
-            return digest("answer", event.command, event.outcome)
+            # Each shard of the desk answers for its own agents.
+            return digest("answer", event.command, event.outcome, event.by, event.detail)
         case Signal():
             return digest("signal", event.id)
         case InfraEvent():
@@ -101,7 +113,7 @@ def _funding(event: tr.FundingPaid, cause: str) -> Notice:
         head=f"{called(event.agent)}: funding of {called(event.symbol)}, "
         f"{money(abs(event.amount))} {done}",
         lines=[
-            f"rate {rate} %, size {number(event.size)}, mark {number(event.mark)}",
+            f"rate {rate} %, size {number(event.size)}, mark {price(event.mark)}",
             moment(event.settled_ms),
         ],
     )
@@ -163,6 +175,7 @@ def _answer(event: tr.Answer, cause: str, who: str) -> Notice:
         kind="answer",
         at=event.at,
         who=who,
+        command=event.command,
         head=one_line(said),
         lines=[f"by {called(event.by)}, {moment(event.at)}"],
     )
@@ -206,8 +219,12 @@ def _infra(event: InfraEvent, cause: str) -> list[Notice]:
             head = f"{group} {label}"
         case "crashed":
             then = event.detail.rpartition("; ")[2]  # before it are the service's last words
-            level = "alarm" if then.startswith(GIVEN_UP) else "warning"
-            head = f"{service} {'is given up' if level == 'alarm' else 'crashed'}"
+            level = "alarm"  # nothing of it trades, or guards what does: no mute hides it
+            head = f"{service} {'is given up' if then.startswith(GIVEN_UP) else 'crashed'}"
+        case "behind":
+            level, head = "alarm", f"{service} is behind the market"
+        case "caught_up":
+            head = f"{service} has caught up with the market"
         case "restarted" | "recovered":
             head = f"{service} {event.kind}"
         case _:
@@ -229,8 +246,12 @@ def _infra(event: InfraEvent, cause: str) -> list[Notice]:
 
 
 def _dead_letter(event: DeadLetter, cause: str, now_ms: int) -> Notice:
+    if event.source == PUMP_GUARD and event.cause in (BLIND, NOT_JUDGED):
+        return _unwatched(event, cause, now_ms)
     source, why = called(event.source), called(event.cause)
-    where = f"{event.topic} {event.partition} offset {event.offset}" if event.topic else ""
+    # Who made the letter may not have known the record's place.
+    placed = f"{event.topic} {event.partition} offset {event.offset}"
+    where = placed if event.partition >= 0 and event.offset >= 0 else event.topic
     return Notice(
         id=cause,
         kind="dead_letters",
@@ -243,9 +264,39 @@ def _dead_letter(event: DeadLetter, cause: str, now_ms: int) -> Notice:
     )
 
 
+def _unwatched(event: DeadLetter, cause: str, now_ms: int) -> Notice:
+    """Prices that ran ahead of their candles: as after each start, until ingest has fetched them.
+
+    Without a window before it, none is judged: that is the start. Ticks are judged by a window
+    that is minutes old where candles stop later.
+    """
+    symbol = called(event.detail.partition(" ")[0])
+    starts = event.cause == NOT_JUDGED
+    if starts:
+        group = f"{PUMP_GUARD} waits for candles, as after a start"
+        head = f"{PUMP_GUARD}: {symbol} is not watched for pumps yet, its candles are being fetched"
+        line = "nothing is to be done; if it comes again and again, see /status and /logs ingest"
+    else:
+        group = f"{PUMP_GUARD} judges without the newest candles"
+        head = f"{PUMP_GUARD}: {symbol} is judged by older candles, the newest are late"
+        line = "it goes on by itself when they come; if it doesn't, see /status and /logs ingest"
+    return Notice(
+        id=cause,
+        kind="dead_letters",
+        level="info" if starts else "warning",
+        at=now_ms,
+        symbol=symbol,
+        head=head,
+        lines=[line],
+        group=group,
+        label="coin",
+        patient=starts,
+    )
+
+
 def _price(value: float) -> str:
     """A float of a signal; itself where it is no price."""
     try:
-        return number(from_float(value))
+        return price(from_float(value))
     except (ValueError, ArithmeticError):
         return str(value)

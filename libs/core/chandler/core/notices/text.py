@@ -32,6 +32,7 @@ class Line(NamedTuple):
 
     text: str
     style: Style = "plain"
+    gap: bool = False  # an empty line is before it, where it is not the first of a message
 
 
 def lines_of(notice: Notice) -> list[Line]:
@@ -52,10 +53,10 @@ def parts(lines: Iterable[Line], longest: int = PART_MAX) -> list[str]:
     length = 0
     for line in _short(lines, longest):
         more = units(line.text)
-        if page and length + 1 + more > longest:
+        if page and length + 1 + line.gap + more > longest:
             made += _page(page)
             page, length = [], 0
-        length += more + (1 if page else 0)
+        length += more + (1 + line.gap if page else 0)
         page.append(line)
     return made + _page(page)
 
@@ -73,12 +74,14 @@ def clean(text: str) -> str:
 def _short(lines: Iterable[Line], longest: int) -> Iterator[Line]:
     """Lines without line ends inside, none longer than a message; none without anything to see."""
     for line in lines:
+        gap = line.gap
         for text in line.text.splitlines():
             rest = clean(text).rstrip()
             while rest.strip():
                 cut = _fitting(rest, longest)
                 if rest[:cut].strip():
-                    yield Line(rest[:cut], line.style)
+                    yield Line(rest[:cut], line.style, gap)
+                    gap = False
                 rest = rest[cut:]
 
 
@@ -95,7 +98,10 @@ def _fitting(text: str, longest: int) -> int:
 
 
 def _page(lines: list[Line]) -> list[str]:
-    return ["\n".join(map(_html, lines))] if lines else []
+    if not lines:
+        return []
+    first, *rest = lines
+    return ["\n".join([_html(first), *("\n" * line.gap + _html(line) for line in rest)])]
 
 
 def _html(line: Line) -> str:

@@ -2,16 +2,19 @@
 
 An entry is told at a position's first fill; an add and a partial exit when their order is done,
 with all its fills; an exit when the position has ended. A position's size comes from the fills
-alone: topics don't wait for one another.
+alone: topics don't wait for one another. Who asked for an entry is told what became of its order.
 """
 
+from collections.abc import Mapping
 from decimal import Decimal
 from typing import TypeVar
 
 import msgspec
 
 from chandler.core.events import Event, Symbol
+from chandler.core.hashing import digest
 from chandler.core.notices.kinds import Notice
+from chandler.core.notices.routing import VIA
 from chandler.core.notices.words import (
     called,
     in_words,
@@ -19,6 +22,7 @@ from chandler.core.notices.words import (
     moment,
     money,
     number,
+    one_line,
     price,
     result,
     signed,
@@ -28,7 +32,10 @@ from chandler.core.trading.events import (
     Direction,
     Liquidated,
     OrderCancelled,
+    OrderExpired,
     OrderFilled,
+    OrderRefused,
+    OrderRequested,
     PositionClosed,
     PositionMarked,
 )
@@ -38,6 +45,7 @@ from chandler.core.trading.position import Position, filled
 OPEN_MAX = 2_000  # positions that are remembered; beyond it the oldest is forgotten
 FILLING_MAX = 2_000  # orders under way, likewise
 PRICE_STEP = Decimal("0.00000001")  # an average price is for display only
+NOBODY: Mapping[str, str] = {}
 
 V = TypeVar("V")
 
@@ -57,18 +65,42 @@ class Part(msgspec.Struct, frozen=True, kw_only=True):
     realised: Decimal = ZERO
 
 
+class Forced(msgspec.Struct, frozen=True, kw_only=True):
+    """An order that a person asked for, and what was filled of it."""
+
+    command: str
+    who: str
+    agent: str
+    symbol: Symbol
+    buys: bool
+    size: Decimal = ZERO
+    value: Decimal = ZERO  # Σ price × size
+    fee: Decimal = ZERO
+
+
 class Trades(msgspec.Struct, frozen=True, kw_only=True):
     """Open positions as the fills say, and orders under way."""
 
     open: dict[str, Position] = {}
     filling: dict[str, Part] = {}
+    forced: dict[str, Forced] = {}
 
 
-def take(trades: Trades, event: Event, cause: str) -> tuple[Trades, list[Notice]]:
-    """The trades after an event, and what is to be told of it.
+def take(
+    trades: Trades, event: Event, cause: str, asked: Mapping[str, str] = NOBODY
+) -> tuple[Trades, list[Notice]]:
+    """The trades after an event, and what is to be told of it. `asked`: command → who.
 
     ArithmeticError where the event's figures are no numbers: the trades then stay as they are.
     """
+    after, notices = _told(trades, event, cause)
+    forced, answers = _forced(after.forced, event, asked)
+    if forced is not after.forced:
+        after = msgspec.structs.replace(after, forced=forced)
+    return after, [*notices, *answers]
+
+
+def _told(trades: Trades, event: Event, cause: str) -> tuple[Trades, list[Notice]]:
     match event:
         case OrderFilled():
             return _filled(trades, event, cause)
@@ -154,17 +186,80 @@ def _done(trades: Trades, order: str, at: int, cause: str) -> tuple[Trades, list
     return trades, [_partial(part, position, at, cause)] if position is not None else []
 
 
+def _forced(
+    forced: dict[str, Forced], event: Event, asked: Mapping[str, str]
+) -> tuple[dict[str, Forced], list[Notice]]:
+    """The orders that people asked for, and what became of the one that ended."""
+    if isinstance(event, OrderRequested):
+        who = asked.get(event.cause, "")
+        if not who.startswith(VIA) or event.reduce_only or event.id in forced:
+            return forced, []
+        order = Forced(
+            command=event.cause,
+            who=who,
+            agent=event.agent,
+            symbol=event.symbol,
+            buys=event.buys,
+        )
+        return _newest({**forced, event.id: order}, FILLING_MAX), []
+    if not isinstance(event, OrderFilled | OrderCancelled | OrderRefused | OrderExpired):
+        return forced, []
+    known = forced.get(event.id)
+    if known is None:
+        return forced, []
+    if isinstance(event, OrderFilled):
+        known = msgspec.structs.replace(
+            known,
+            size=plus(known.size, event.size),
+            value=plus(known.value, times(event.price, event.size)),
+            fee=plus(known.fee, event.fee),
+        )
+        if not event.done:
+            return {**forced, event.id: known}, []
+    rest = {name: each for name, each in forced.items() if name != event.id}
+    return rest, [_outcome(event.id, known, event)]
+
+
+def _outcome(
+    order: str, known: Forced, event: OrderFilled | OrderCancelled | OrderRefused | OrderExpired
+) -> Notice:
+    """What became of an order, for who asked for it."""
+    done = "bought" if known.buys else "sold"
+    head = f"{called(known.agent)} {done} nothing of {called(known.symbol)}"
+    lines = []
+    if known.size:
+        at = price(to_step(ratio(known.value, known.size), PRICE_STEP))
+        head = f"{called(known.agent)} {done} {number(known.size)} {called(known.symbol)} at {at}"
+        lines = [f"{money(known.value)}, fee {money(known.fee)}"]
+    match event:
+        case OrderRefused():
+            lines.append(one_line(f"the venue refused it: {event.code} {event.reason}"))
+        case OrderCancelled():
+            lines.append(one_line(f"the rest was cancelled: {event.reason}"))
+        case OrderExpired():
+            lines.append("the venue never took it, and cannot any more")
+    return Notice(
+        id=digest("forced", order),
+        kind="answer",
+        at=event.at,
+        who=known.who,
+        command=known.command,
+        head=head,
+        lines=[*lines, f"order {order}, {moment(event.at)}"],
+    )
+
+
 def _entry(event: OrderFilled, cause: str) -> Notice:
     value = times(event.price, event.size)
     more = "" if event.done else ", first part"
-    targets = ", ".join(number(each) for each in event.targets[:5]) or "none"
+    targets = ", ".join(price(each) for each in event.targets[:5]) or "none"
     return Notice(
         id=cause,
         kind="entry",
         at=event.at,
         agent=event.agent,
         symbol=event.symbol,
-        head=f"{_who(event.agent, event.symbol, 'entry', event.side)} at {number(event.price)}",
+        head=f"{_who(event.agent, event.symbol, 'entry', event.side)} at {price(event.price)}",
         lines=[
             f"size {number(event.size)}{more}, {money(value)} at leverage {event.leverage}",
             f"stop {price(event.stop)}, targets {targets}",
@@ -241,13 +336,13 @@ def _liquidation(event: Liquidated, cause: str) -> Notice:
         agent=event.agent,
         symbol=event.symbol,
         head=f"{_who(event.agent, event.symbol, 'liquidation', event.side)} "
-        f"at {number(event.price)}",
+        f"at {price(event.price)}",
         lines=[f"size {number(event.size)}, fee {money(event.fee)}", moment(event.at)],
     )
 
 
 def _average(part: Part) -> str:
-    return number(to_step(ratio(part.value, part.size), PRICE_STEP))
+    return price(to_step(ratio(part.value, part.size), PRICE_STEP))
 
 
 def _who(agent: str, symbol: str, what: str, side: str) -> str:

@@ -1,6 +1,6 @@
 """Figures, times and reasons as people read them, plain. Whatever comes in, a text comes out."""
 
-from decimal import Decimal
+from decimal import ROUND_HALF_EVEN, Context, Decimal
 
 from chandler.core.granularity import DAY_MS, HOUR_MS, MINUTE_MS, utc
 from chandler.core.trading.money import ONE, PERCENT, places, ratio, shown, times
@@ -9,6 +9,9 @@ LINE_MAX = 300  # characters of one line of a notice
 NAME_MAX = 60  # of a name of somebody else's: a symbol, a service, a cause
 DIGITS_MAX = 40  # before and after the point
 HUNDRED = Decimal(100)
+SMALL = Decimal("0.0001")
+PRICE_DIGITS = 6  # that count, of a price; all before the point are shown
+ROUGH = Context(prec=PRICE_DIGITS, rounding=ROUND_HALF_EVEN)
 SECOND_MS = 1_000
 REASONS = {
     "person": "closed by a person",
@@ -31,7 +34,7 @@ def called(name: str) -> str:
 
 
 def number(value: Decimal) -> str:
-    """A price, a size, a rate, with all its digits. ArithmeticError where it is none of these."""
+    """A size, a rate, with all its digits. ArithmeticError where it is none of these."""
     digits = value.as_tuple().exponent if value.is_finite() else None
     if not isinstance(digits, int) or digits < -DIGITS_MAX or value.adjusted() > DIGITS_MAX:
         raise ArithmeticError("expected a number that people write down")
@@ -39,8 +42,15 @@ def number(value: Decimal) -> str:
 
 
 def price(value: Decimal | None) -> str:
-    """A price, or that there is none."""
-    return "none" if value is None else number(value)
+    """A price by six digits that count, or that there is none. ArithmeticError as of `number`."""
+    if value is None:
+        return "none"
+    number(value)
+    whole = value.adjusted() + 1 - PRICE_DIGITS
+    if whole > 0:
+        return number(value.quantize(ONE))
+    rounded = ROUGH.create_decimal(value)
+    return number(rounded)
 
 
 def moment(at_ms: int) -> str:
@@ -63,8 +73,10 @@ def lasting(ms: int) -> str:
 
 
 def money(value: Decimal) -> str:
-    """Quote coin, by hundredths from 1 on. ArithmeticError where it is no number."""
+    """Quote coin, to two places from 1 on, to four below. ArithmeticError where it is no number."""
     rounded = places(value)
+    if abs(rounded) < ONE:
+        rounded = rounded.quantize(SMALL)
     return number(rounded.quantize(PERCENT) if abs(rounded) >= ONE else rounded)
 
 
@@ -96,8 +108,13 @@ def in_words(reason: str) -> str:
 
 def counted(counts: dict[str, int], words: dict[str, str]) -> str:
     """How many of what, the most first: "9 × refusal, 3 × entry"."""
-    ordered = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
-    return ", ".join(f"{count} × {words.get(each, each)}" for each, count in ordered)
+    ordered = dict(sorted(counts.items(), key=lambda item: (-item[1], item[0])))
+    return listed(ordered, words)
+
+
+def listed(counts: dict[str, int], words: dict[str, str]) -> str:
+    """How many of what, in the order of the counts."""
+    return ", ".join(f"{count} × {words.get(each, each)}" for each, count in counts.items())
 
 
 def utc_day(at_ms: int) -> str:

@@ -127,6 +127,10 @@ class AccountError(BrokerError):
     """The account can't be traded with as it is: keys, rights, modes. People have to look."""
 
 
+class AccountAwaited(BrokerError):  # noqa: N818 - says what happened
+    """The account is still being made, by a simulator that starts. Nobody has to look."""
+
+
 class Broker(Protocol):
     """One account at one venue."""
 

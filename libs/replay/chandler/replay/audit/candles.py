@@ -144,7 +144,7 @@ class CandleAudit:
         return found[:FAULTS_SHOWN]
 
     def behind(self) -> list[Behind]:
-        """By granularity: series that end well before its newest slot. No gap: they may come yet."""
+        """By granularity: series that end well before its newest slot; no gap, they may come."""
         ends: dict[Granularity, list[tuple[int, Symbol]]] = {}
         for (symbol, granularity), series in self._series.items():
             ends.setdefault(granularity, []).append((series.newest_ms, symbol))

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from chandler.core.events import CandleMissing, CandleSealed, Symbol, Ticker
+from chandler.core.granularity import MINUTE_MS
 from chandler.core.market.pump import MINUTE
 from chandler.core.stage import HoleError, Stage
 from chandler.core.trading.events import PumpState
@@ -140,6 +141,46 @@ class _Folding:
         )
 
 
+class _Minutes:
+    """The partition's candles as their ticks want them."""
+
+    def __init__(self, candles: Iterator[Read], ahead_ms: int) -> None:
+        self._candles = Following(candles)
+        self._ahead_ms = ahead_ms
+        self._known_ms: dict[Symbol, int] = {}  # close of the symbol's newest one that was read
+        self.waiting: defaultdict[Symbol, deque[Read]] = defaultdict(deque)
+        self.first_ms: dict[Symbol, int] = {}  # when the symbol's first one was written
+
+    def _keep(self, read: Read) -> None:
+        if isinstance(read.event, CandleSealed | CandleMissing):
+            symbol = read.event.symbol
+            self.waiting[symbol].append(read)
+            self.first_ms.setdefault(symbol, read.written_ms)
+            self._known_ms[symbol] = read.event.close_ms
+
+    def gather(self, until_ms: int) -> None:
+        """What may have come by then."""
+        for read in self._candles.until(until_ms + self._ahead_ms):
+            self._keep(read)
+
+    def before(self, ticker: Ticker) -> Iterator[Read]:
+        """The symbol's up to the tick; its own, even behind others' that are far ahead."""
+        self.gather(ticker.at)
+        minute = ticker.at - ticker.at % MINUTE_MS
+        while self._known_ms.get(ticker.symbol, minute) < minute and self._candles.head is not None:
+            self._keep(self._candles.next())
+        queue = self.waiting[ticker.symbol]
+        while queue and at_of(queue[0].event) <= ticker.at:
+            yield queue.popleft()
+
+    def rest(self, until_ms: int) -> Iterator[tuple[Symbol, Read]]:
+        """What no tick asked for."""
+        self.gather(until_ms)
+        for symbol, queue in self.waiting.items():
+            for read in queue:
+                yield symbol, read
+
+
 def audit_pumps(
     candles: Iterator[Read],
     tickers: Iterator[Read],
@@ -157,18 +198,10 @@ def audit_pumps(
 
     pairing = Pairing(TOPIC, bounds=bounds, explain=explain, cause=of_places, equal=doubt.equal)
     folding = _Folding(guarding.stage, pairing, doubt)
-    minutes, states = Following(candles), Following(recorded)
-    waiting: defaultdict[Symbol, deque[Read]] = defaultdict(deque)
-    candle_ms: dict[Symbol, int] = {}  # when the symbol's first candle was written
+    minutes, states = _Minutes(candles, guarding.ahead_ms), Following(recorded)
     begun: set[Symbol] = set()  # symbols with a tick
     if states.head is None:
         return pairing.finish()
-
-    def gather(until_ms: int) -> None:
-        for read in minutes.until(until_ms):
-            if isinstance(read.event, CandleSealed | CandleMissing):
-                waiting[read.event.symbol].append(read)
-                candle_ms.setdefault(read.event.symbol, read.written_ms)
 
     def compare(until_ms: int) -> None:
         for read in states.until(until_ms):
@@ -182,21 +215,18 @@ def audit_pumps(
         if not isinstance(read.event, Ticker):
             continue
         ticker = read.event
-        gather(ticker.at + guarding.ahead_ms)
+        own = list(minutes.before(ticker))
         if ticker.symbol not in begun:
             begun.add(ticker.symbol)
-            if read.written_ms < candle_ms.get(ticker.symbol, FOR_EVER_MS):
+            if read.written_ms < minutes.first_ms.get(ticker.symbol, FOR_EVER_MS):
                 doubt.early(ticker.symbol)
-        queue = waiting[ticker.symbol]
-        while queue and at_of(queue[0].event) <= ticker.at:
-            folding.take(ticker.symbol, queue.popleft())
+        for candle in own:
+            folding.take(ticker.symbol, candle)
         folding.take(ticker.symbol, read)
         if ticker.at > last_ms:
             last_ms = ticker.at
             compare(last_ms)
-    gather(last_ms + guarding.ahead_ms)
-    for symbol, queue in waiting.items():
-        for read in queue:
-            folding.take(symbol, read)
+    for symbol, candle in minutes.rest(last_ms):
+        folding.take(symbol, candle)
     compare(FOR_EVER_MS)
     return pairing.finish()

@@ -10,12 +10,14 @@ import inspect
 import os
 import pathlib
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from types import FunctionType, ModuleType
 from typing import Any, ParamSpec, TypeVar
 
 import numba
 from numba.core import config as numba_config
+from numba.core import event as numba_event
 
 from chandler.core.hashing import digest
 from chandler.replay.subset import violations
@@ -42,6 +44,30 @@ def cache_in(folder: pathlib.Path, code: str) -> None:
     """
     config.CACHE_DIR = str(folder / digest(code, numba.__version__)[:12])
     os.makedirs(config.CACHE_DIR, exist_ok=True)
+
+
+class _Compiling(numba_event.Listener):
+    """Tells of the first compilation; what is loaded from the cache is none."""
+
+    def __init__(self, tell: Callable[[], None]) -> None:
+        self._tell, self._process = tell, os.getpid()
+        self._told = False
+
+    def on_start(self, event: Any) -> None:
+        if self._told or os.getpid() != self._process:  # a child would say it once more
+            return
+        self._told = True
+        self._tell()
+
+    def on_end(self, event: Any) -> None:
+        """Nothing is said of the end."""
+
+
+@contextmanager
+def compiling(tell: Callable[[], None]) -> Iterator[None]:
+    """Calls `tell` within it, once, as soon as something is compiled that no cache holds."""
+    with numba_event.install_listener("numba:compile", _Compiling(tell)):
+        yield
 
 
 def machine(function: Callable[P, R]) -> Callable[P, R]:

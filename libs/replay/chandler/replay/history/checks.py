@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from chandler.core.events import Symbol
 from chandler.core.granularity import Granularity, interval_ms, parse_granularity, utc
-from chandler.core.indicators.compute import PRICE_MAX, VOLUME_MAX, check
+from chandler.replay.history.impossible import check_values
 from chandler.replay.history.names import SYMBOL, spelled
 from chandler.replay.history.series import Series, typical_quote_volumes
 from chandler.replay.history.sheet import PRICES, Fault, HistoryError, Integers, Note, Sheet
@@ -77,8 +77,7 @@ def examined(sheet: Sheet, wanted: Wanted, now_ms: int) -> Examined:
         notes.append(Note(sheet.source, f"its times are {unit}: converted to milliseconds"))
     notes += tally.notes(sheet.source)
     if sheet.quote_volume is None and series:
-        text = "no quote volume: volume times (high + low + close) / 3 stands for it"
-        notes.append(Note(sheet.source, text))
+        notes.append(Note(sheet.source, "no quote volume: made of volume and prices", minor=True))
     return Examined([each for each in series if len(each.open_ms)], faults, notes)
 
 
@@ -152,6 +151,7 @@ def _series(
             "BTCUSDT, correct the column"
         )
     times = opens[rows]
+    _check_read(sheet, opens, rows)
     _check_grid(times, granularity)
     columns = [column[rows] for column in (*sheet.prices, sheet.volume)]
     if sheet.quote_volume is None:
@@ -167,9 +167,23 @@ def _series(
     times, values, repeated = once(times, values)
     tally.repeated += repeated
     tally.repeated_in += repeated > 0
-    _check_values(times, values)
+    check_values(times, values)
     typical = sheet.quote_volume is None
     return Series(sheet.source, Symbol(symbol), granularity, times, values, typical)
+
+
+def _check_read(sheet: Sheet, opens: Integers, rows: Integers) -> None:
+    for column, places, texts, expected in sheet.unread:
+        mine = np.flatnonzero(np.isin(places, rows))
+        if not len(mine):
+            continue
+        row, text = int(places[mine[0]]), texts[mine[0]]
+        at = "" if column == "time" else f" ({utc(int(opens[row]))})"
+        more = f" and {len(mine) - 1} more" if len(mine) > 1 else ""
+        raise HistoryError(
+            f"column {column} has {text!r} in row {row + 1}{at}{more}: expected {expected}, "
+            "correct it or leave the row out"
+        )
 
 
 def _check_grid(times: Integers, granularity: Granularity) -> None:
@@ -231,53 +245,6 @@ def once(
         )
     kept = np.concatenate(([True], ~again))
     return times[kept], values[kept], int(again.sum())
-
-
-def possible(values: npt.NDArray[np.float64]) -> npt.NDArray[np.bool_]:
-    """For each row whether core's `check` passes it and its quote volume is a number ≥ 0."""
-    opened, high, low, close, volume, quote = values.T
-    # Each comparison is False for NaN too.
-    right: npt.NDArray[np.bool_] = (
-        (low > 0.0)
-        & (low <= high)
-        & (high <= PRICE_MAX)
-        & (low <= opened)
-        & (opened <= high)
-        & (low <= close)
-        & (close <= high)
-        & (volume >= 0.0)
-        & (volume <= VOLUME_MAX)
-        & (quote >= 0.0)
-        & (quote <= VOLUME_MAX * PRICE_MAX)
-    )
-    return right
-
-
-def _check_values(times: Integers, values: npt.NDArray[np.float64]) -> None:
-    wrong = ~possible(values)
-    if not wrong.any():
-        return
-    first = int(np.flatnonzero(wrong)[0])
-    opened, high, low, close, volume, quote = values[first].tolist()
-    text = f"impossible quote volume {quote}"
-    try:
-        check(opened, high, low, close, volume)
-    except ValueError as error:
-        text = str(error)
-    raise HistoryError(
-        f"{int(wrong.sum())} of {len(times)} candles can't be, the first {utc(int(times[first]))}: "
-        f"{text}: {_cure(values[wrong])}"
-    )
-
-
-def _cure(wrong: npt.NDArray[np.float64]) -> str:
-    if not np.isfinite(wrong).all(axis=1).any():
-        return "an empty cell or NaN, fill it or leave the row out (a hole, see --missing)"
-    if (wrong[:, :4] <= 0.0).any():
-        return "expected prices above 0, leave such rows out (a hole, see --missing)"
-    if (wrong[:, 4:] < 0.0).any():
-        return "expected volumes of 0 or more, correct them"
-    return "are its columns in another order than open, high, low, close, volume?"
 
 
 def shown(row: npt.NDArray[np.float64]) -> str:

@@ -34,6 +34,13 @@ _NAMES: dict[str, tuple[str, ...]] = {
 _WANTED = ("time", *PRICES, "volume")
 _BINANCE_COLUMNS = 12  # open time … volume, close time, quote volume, four more
 _NUMBERS_MIN = 4  # a line with fewer numbers is a header
+# What the end of a file's name promises.
+_ENDS = {
+    ".parquet": "Parquet",
+    ".feather": "Feather",
+    ".arrow": "Arrow",
+    ".json": "JSON",
+}
 
 
 class Dialect(NamedTuple):
@@ -58,6 +65,11 @@ def kind_of(head: bytes) -> Kind:
         if error.start < len(head) - 4:  # not merely cut in the middle of a letter
             return ""
     return "JSON" if text[:1] in b"[{" else "text"
+
+
+def said_by(name: str) -> str:
+    """The format that the end of a file's name promises; empty where it says text or nothing."""
+    return next((each for end, each in _ENDS.items() if name.lower().endswith(end)), "")
 
 
 def dialect(head: str) -> Dialect:

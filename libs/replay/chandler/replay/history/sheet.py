@@ -22,8 +22,20 @@ class Named(NamedTuple):
     granularity: str  # as it is spelled there
 
 
+class Unread(NamedTuple):
+    """Cells of one column that say nothing that could be taken."""
+
+    column: str
+    rows: Integers  # their places, ascending
+    texts: list[str]  # what stands in each
+    expected: str  # a number such as 0.5
+
+
 class Sheet(NamedTuple):
-    """One table of candles. All arrays have the same length; NaN stands for an empty cell."""
+    """One table of candles. All arrays have the same length; NaN stands for an empty cell.
+
+    It stands for an unread number, too; another row's time stands for an unread time.
+    """
 
     source: str  # the file, as lines for people call it
     format: str  # what the content turned out to be
@@ -34,6 +46,7 @@ class Sheet(NamedTuple):
     prices: tuple[Floats, Floats, Floats, Floats]  # open, high, low, close
     volume: Floats  # base coin
     quote_volume: Floats | None  # quote coin
+    unread: tuple[Unread, ...] = ()  # cells whose rows can't be used
 
 
 class Fault(NamedTuple):
@@ -49,12 +62,18 @@ class Fault(NamedTuple):
         of = f" {self.symbol}" if self.symbol else ""
         return f"{self.source}{of}: {self.text}"
 
+    @property
+    def cause(self) -> str:
+        """What was found, without what to do: a text's words before its first colon."""
+        return self.text.partition(": ")[0]
+
 
 class Note(NamedTuple):
     """What was done to a file's rows before they were taken."""
 
     source: str
     text: str
+    minor: bool = False  # comes with most files, and is told last
 
     @property
     def line(self) -> str:

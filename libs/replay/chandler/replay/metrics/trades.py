@@ -12,7 +12,8 @@ from chandler.replay.result import Trade
 class TradeFigures(msgspec.Struct, frozen=True, kw_only=True):
     """Figures of some trades. Money is exact, in quote coin; shares and averages are floats.
 
-    Counted are closed trades; those still open at the end are told apart, at the last price.
+    Counted are closed trades; those still open at the end are told apart, by what is booked of
+    them: the equity alone has them at the last price.
     Fees, funding, turnover and the time open are of both. None: see `figures`.
     """
 
@@ -32,7 +33,7 @@ class TradeFigures(msgspec.Struct, frozen=True, kw_only=True):
     losing_streak: int  # the most losses one after the other, by the time they closed
     holding_ms: int | None  # mean
     open_trades: int
-    open_pnl: Decimal
+    open_pnl: Decimal  # booked of open ones: parts that were closed, less fees and funding
     fees: Decimal
     funding: Decimal
     notional: Decimal  # Σ price × size of all that was opened and closed

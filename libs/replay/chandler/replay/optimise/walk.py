@@ -7,6 +7,8 @@ import msgspec
 
 from chandler.replay.optimise.windows import Fold
 
+EFFICIENCY_MAX = 2.0  # either way
+
 
 class Walked(msgspec.Struct, frozen=True, kw_only=True):
     """One fold."""
@@ -22,11 +24,16 @@ class Walk(msgspec.Struct, frozen=True, kw_only=True):
     """All folds."""
 
     folds: list[Walked]
-    efficiency: float | None  # mean test / mean train; None where the train mean isn't above 0
+    efficiency: float | None  # mean test / mean train; None: see `walk_forward`
 
 
 def walk_forward(folds: Sequence[Fold], trials: Mapping[int, Sequence[float]]) -> Walk:
-    """`trials`: number → values, as `Split.windows` orders them; the lower number wins a tie."""
+    """`trials`: number → values, as `Split.windows` orders them; the lower number wins a tie.
+
+    There is no efficiency where the train mean isn't above 0, or where it is so near to 0 that the
+    test mean is more than EFFICIENCY_MAX times as far from it: such a quotient tells how small its
+    divisor is, and nothing of the tests.
+    """
     walked: list[Walked] = []
     for place, fold in enumerate(folds if trials else ()):
         train, test = 2 * place, 2 * place + 1
@@ -42,4 +49,5 @@ def walk_forward(folds: Sequence[Fold], trials: Mapping[int, Sequence[float]]) -
         )
     trained = math.fsum(each.train for each in walked)
     tested = math.fsum(each.test for each in walked)
-    return Walk(folds=walked, efficiency=tested / trained if trained > 0.0 else None)
+    told = trained > 0.0 and abs(tested) <= EFFICIENCY_MAX * trained
+    return Walk(folds=walked, efficiency=tested / trained if told else None)

@@ -8,9 +8,9 @@ from chandler.replay.metrics.measure import portfolio
 from chandler.replay.result import Result, Trade
 
 MONEY = ("entered", "exited", "size", "realised", "fees", "funding", "pnl")
-TRADE_COLUMNS = (
-    "id", "agent", "symbol", "side", "source", "opened_at", "closed_at", *MONEY, "leverage",
-    "adds", "reason", "order",
+TRADE_COLUMNS = (  # what a narrow window shows comes first, ids last
+    "symbol", "side", "agent", "opened_at", "closed_at", "entered", "exited", "size", "pnl",
+    "realised", "fees", "funding", "leverage", "adds", "source", "reason", "id", "order",
 )  # fmt: skip
 
 

@@ -202,7 +202,6 @@ class Taker(Generic[S]):
             self.newest = max(self.newest, taken.at)
         elif isinstance(taken.event, PumpState):
             self._pumps.note(taken)
-        self.newest_timestamp_ms = max(self.newest_timestamp_ms, taken.timestamp_ms)
         self.order.feed(taken)
 
     def is_ready(self) -> bool:
@@ -252,6 +251,7 @@ class Taker(Generic[S]):
 
     async def _take(self, turn: Next) -> None:
         taken = turn.taken
+        self.newest_timestamp_ms = max(self.newest_timestamp_ms, taken.timestamp_ms)
         self.batch.started = self.batch.started or time.perf_counter()
         self.batch.takes += 1
         if turn.late:

@@ -9,12 +9,15 @@ import contextlib
 import os
 import time
 from collections.abc import AsyncIterator, Callable
+from typing import Literal
 
 import msgspec
 
 from chandler.streams.telemetry.metrics import CONTENT_TYPE
 
 REQUEST_WAIT_S_MAX = 5.0
+BEHIND_S_MAX = 30.0  # more is told to people
+CAUGHT_UP_S = 5.0
 REQUEST_BYTES_MAX = 16 * 1024
 
 
@@ -30,7 +33,7 @@ class Health:
 
     @property
     def age_s(self) -> float:
-        """Wall seconds since the newest record that was taken; it grows by itself."""
+        """Wall seconds since the newest record that was taken was written; it grows by itself."""
         if self._age_set is None:
             return 0.0
         return self._age_s + time.monotonic() - self._age_set
@@ -39,6 +42,11 @@ class Health:
     def age_s(self, seconds: float) -> None:
         self._age_s = seconds
         self._age_set = time.monotonic()
+
+    @property
+    def behind_s(self) -> float:
+        """Wall seconds by which the work is behind its inputs; 0 where nothing more waits."""
+        return self.age_s if self.lag > 0 else 0.0
 
     @property
     def took_any(self) -> bool:
@@ -54,6 +62,7 @@ class Readiness(msgspec.Struct, frozen=True, kw_only=True):
     state: str
     lag: int
     age_s: float | None  # None: nothing was taken yet
+    behind_s: float = 0.0
     pid: int
 
 
@@ -62,11 +71,41 @@ def readiness(service: str, health: Health) -> Readiness:
     return Readiness(
         service=service,
         ready=health.ready,
-        state=health.state,
+        state=said_of(health),
         lag=health.lag,
         age_s=round(health.age_s, 3) if health.took_any else None,
+        behind_s=round(health.behind_s, 3),
         pid=os.getpid(),
     )
+
+
+def said_of(health: Health) -> str:
+    """The state, and by how much it is behind where that is long."""
+    behind_s = health.behind_s
+    return f"{health.state}, {behind_s:.0f} s behind" if behind_s > BEHIND_S_MAX else health.state
+
+
+class Behind:
+    """Says once that the work is behind for long, and once that it has caught up.
+
+    What is read again after a start may be old: only what stays behind for BEHIND_S_MAX is told.
+    """
+
+    def __init__(self) -> None:
+        self._since: float | None = None
+        self._told = False
+
+    def seen(self, behind_s: float, now: float) -> Literal["", "behind", "caught_up"]:
+        """What is to be told, having looked at `now` (monotonic seconds)."""
+        if behind_s <= CAUGHT_UP_S:
+            told, self._since, self._told = self._told, None, False
+            return "caught_up" if told else ""
+        if behind_s > BEHIND_S_MAX and self._since is None:
+            self._since = now
+        if self._told or self._since is None or now - self._since < BEHIND_S_MAX:
+            return ""
+        self._told = True
+        return "behind"
 
 
 Answer = tuple[int, str, bytes]  # status, content type, body

@@ -24,6 +24,8 @@ Kind = Literal[
     "recovered",
     "connection_lost",
     "connection_back",
+    "behind",
+    "caught_up",
 ]
 Tell = Callable[[Kind, str], None]  # the detail follows
 

@@ -40,4 +40,6 @@ class Parts:
         self._whole.ready = all(part.ready for part in parts)
         self._whole.state = next((part.state for part in parts if not part.ready), parts[0].state)
         self._whole.lag = sum(part.lag for part in parts)
-        self._whole.age_s = max(part.age_s for part in parts)
+        # The oldest that has something before it: a part without inputs is old, and not behind.
+        waiting = [part.age_s for part in parts if part.lag] or [part.age_s for part in parts]
+        self._whole.age_s = max(waiting)

@@ -177,10 +177,8 @@ def _others(turn: Turn, fill: VenueFill, key: str) -> None:
             made,
             Trade(fill.trade, fill.price, size, fill.fee, whole, fill.at),
         )
-        text = (
-            f"{shown(size)} {fill.symbol} of {state.agent} were closed at {shown(fill.price)} by "
-        )
-        text += "the stop at the venue" if by_stop else "somebody else"
+        text = f"{shown(size)} {fill.symbol} were closed at {shown(fill.price)} by "
+        text += "the stop that the exchange held" if by_stop else "somebody else"
         turn.notice("warning", state.agent, text, key)
         settle(turn, state.agent, fill.symbol)
         return

@@ -14,7 +14,7 @@ def on_stop_placed(turn: Turn, placed: StopPlaced) -> None:
     if state is None or state.stops.get(stop.symbol) == stop:
         return
     turn.put(replace(state, stops={**state.stops, stop.symbol: stop}))
-    text = f"the venue holds a stop of {state.agent} in {stop.symbol} at {shown(stop.trigger)}"
+    text = f"the exchange holds a stop for {stop.symbol} at {shown(stop.trigger)}"
     turn.notice("info", state.agent, text, stop.id, "placed")
 
 
@@ -22,7 +22,7 @@ def on_stop_refused(turn: Turn, refused: StopRefused) -> None:
     state = _owner(turn, refused.position, refused.symbol)
     if state is None:
         return
-    text = f"the venue does not hold the stop of {state.agent} in {refused.symbol}: "
+    text = f"the exchange does not hold the stop for {refused.symbol}: "
     text += f"{refused.reason}; it works only while the desk is up"
     turn.notice("alarm", state.agent, text, refused.position, refused.reason)
 
@@ -34,7 +34,7 @@ def on_stop_gone(turn: Turn, gone: StopGone) -> None:
             continue
         left = {key: each for key, each in state.stops.items() if key != gone.symbol}
         turn.put(replace(state, stops=left))
-        text = f"the venue holds no stop of {state.agent} in {gone.symbol} any more"
+        text = f"the exchange no longer holds a stop for {gone.symbol}"
         turn.notice("info", state.agent, text, gone.id, "gone")
 
 

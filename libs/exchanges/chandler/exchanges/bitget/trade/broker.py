@@ -14,6 +14,7 @@ from pathlib import Path
 from chandler.core.events import Symbol
 from chandler.core.trading.agents import AccountConfig
 from chandler.core.trading.broker import (
+    AccountAwaited,
     AccountError,
     BrokerError,
     Push,
@@ -33,7 +34,7 @@ from chandler.exchanges.bitget.rest import Depth, Rest
 from chandler.exchanges.bitget.trade.classic import Classic
 from chandler.exchanges.bitget.trade.client import TIMEOUT_S, Client
 from chandler.exchanges.bitget.trade.config import TradeConfig, trade_config
-from chandler.exchanges.bitget.trade.keys import Keys, load_keys
+from chandler.exchanges.bitget.trade.keys import Keys, keys_there, load_keys
 from chandler.exchanges.bitget.trade.replies import CODE_UNIFIED, broker_error, now_ms
 from chandler.exchanges.bitget.trade.signing import Signer
 from chandler.exchanges.bitget.trade.stream import SOCKET_PATH, Stream, Waits
@@ -58,10 +59,13 @@ def bitget_broker(
 ) -> "BitgetBroker":
     """The broker of account `name`; AccountError if keys or venue are missing. Opens nothing.
 
-    An account on the simulator takes the keys that the simulator made, never real ones.
+    An account on the simulator takes the keys that the simulator made, never real ones:
+    AccountAwaited before it has made them.
     """
     config = trade_config(account, simulator)
     if account.on_simulator:
+        if not keys_there(name, data / SIMULATOR_FOLDER):
+            raise AccountAwaited("the simulator has made no keys for it yet: is it running?")
         return BitgetBroker(config, load_keys(name, data / SIMULATOR_FOLDER, {}))
     return BitgetBroker(config, load_keys(account.keys or name, data, environ))
 

@@ -47,7 +47,7 @@ def load_keys(name: str, data: Path, environ: Mapping[str, str]) -> Keys:
     variable = "CHANDLER_KEYS_" + name.upper().replace("-", "_")
     if text := environ.get(variable, "").strip():
         return _keys(variable, _from_text(variable, text))
-    file = data / "keys" / f"{name}.toml"
+    file = _file(name, data)
     try:
         with file.open("rb") as opened:
             _check_mode(file, os.fstat(opened.fileno()))
@@ -62,6 +62,15 @@ def load_keys(name: str, data: Path, environ: Mapping[str, str]) -> Keys:
         return _keys(str(file), tomllib.loads(raw.decode()))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError):  # its text might show a secret
         raise AccountError(f'{file} is not TOML: expected key = "…", secret, passphrase') from None
+
+
+def keys_there(name: str, data: Path) -> bool:
+    """Whether keys/<name>.toml is there; a name that can be none is load_keys' to refuse."""
+    return not _NAME.fullmatch(name) or _file(name, data).exists()
+
+
+def _file(name: str, data: Path) -> Path:
+    return data / "keys" / f"{name}.toml"
 
 
 def _check_mode(file: Path, status: os.stat_result) -> None:

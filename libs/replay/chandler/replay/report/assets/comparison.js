@@ -3,10 +3,10 @@ const data = JSON.parse(document.getElementById("data").textContent);
 const { comparison, runs, counts } = data;
 const LABELS = {
   "performance.total_return": "Return", "performance.cagr": "A year (CAGR)", "performance.volatility": "Volatility, a year", "performance.drawdown.depth": "Drawdown, daily closes",
-  "performance.drawdown_within.depth": "Drawdown, within days", "performance.sharpe": "Sharpe", "performance.sortino": "Sortino", "performance.calmar": "Calmar", "performance.end": "Equity at the end",
+  "performance.drawdown_within.depth": "Drawdown, within days", "performance.sharpe": "Sharpe", "performance.sortino": "Sortino", "performance.calmar": "Calmar (by daily closes)", "performance.end": "Equity at the end",
   "trades.trades": "Trades", "trades.pnl": "PnL of trades", "trades.win_rate": "Win rate", "trades.profit_factor": "Profit factor", "trades.average": "Average trade", "trades.average_win": "Average win",
-  "trades.average_loss": "Average loss", "trades.losing_streak": "Most losses in a row", "trades.holding_ms": "Average time held", "trades.fees": "Fees", "trades.funding": "Funding", "trades.turnover": "Turnover",
-  "trades.time_open": "Time with something open", "trades.open_trades": "Still open", "trades.open_pnl": "PnL of what is open", "exposure.mean": "Exposure, mean", "exposure.greatest": "Exposure, greatest",
+  "trades.average_loss": "Average loss", "trades.losing_streak": "Most losses in a row", "trades.holding_ms": "Average time held", "trades.fees": "Fees in all", "trades.funding": "Funding in all", "trades.turnover": "Turnover",
+  "trades.time_open": "Time with something open", "trades.open_trades": "Still open", "trades.open_pnl": "Booked of what is open", "exposure.mean": "Exposure, mean", "exposure.greatest": "Exposure, greatest",
 };
 const KINDS = { share: show.share, ratio: show.ratio, money: show.money, count: show.count, lasting: show.lasting };
 const isSame = (line) => line.first === line.second || Number(line.difference) === 0 && isThere(line.difference);
@@ -56,7 +56,7 @@ function origins() {
   const row = (name, value) => make("tr", {}, make("th", { class: "stay", scope: "row" }, name), runs.map((run) => make("td", { class: "wrap" }, value(run))));
   const o = (key) => (run) => String(run.origin[key]);
   return section("origin", "Origin", null, scrolling("Origin of both", make("table", {}, make("thead", {}, make("tr", {}, make("th", { class: "stay" }, ""), runs.map((run) => make("th", { scope: "col" }, run.name)))), make("tbody", {},
-    row("Profile", o("profile")), row("Period (UTC)", (run) => `${moment(run.from_ms)} to ${moment(run.to_ms)}`), row("Read from", o("source")), row("Candles", (run) => show.count(run.origin.candles)), row("Prices looked at", (run) => show.count(run.origin.ticks)),
+    row("Profile", o("profile")), row("Period (UTC)", (run) => `${moment(run.from_ms)} to ${moment(run.to_ms)}`), row("Read from", o("source")), row("Candles", (run) => show.count(run.origin.candles)), row("Prices", (run) => show.count(run.origin.ticks)),
     row("Digest", o("digest")), row("Configuration", o("config")), row("Code", o("code"))))));
 }
 

@@ -51,16 +51,16 @@ function figures() {
   const when = (each) => (each ? [show.change(each.value), make("span", { class: "when" }, each.when)] : NONE);
   const rows = [
     ["Return", (c) => show.change(c.p.total_return)], ["A year (CAGR)", (c) => show.change(c.p.cagr)], ["Volatility, a year", (c) => show.share(c.p.volatility)],
-    ["Sharpe", (c) => show.ratio(c.p.sharpe)], ["Sortino", (c) => show.ratio(c.p.sortino)], ["Calmar", (c) => show.ratio(c.p.calmar)],
+    ["Sharpe", (c) => show.ratio(c.p.sharpe)], ["Sortino", (c) => show.ratio(c.p.sortino)], ["Calmar (by daily closes)", (c) => show.ratio(c.p.calmar)],
     ["Drawdown, within days", (c) => show.share(c.p.drawdown_within && c.p.drawdown_within.depth)], ["Drawdown, daily closes", (c) => show.share(c.p.drawdown && c.p.drawdown.depth)],
     ["Its peak", (c) => (c.p.drawdown_within ? moment(c.p.drawdown_within.start_ms) : NONE)], ["Its trough", (c) => (c.p.drawdown_within ? moment(c.p.drawdown_within.trough_ms) : NONE)],
     ["Recovered", (c) => (c.p.drawdown_within ? (isThere(c.p.drawdown_within.recovered_ms) ? moment(c.p.drawdown_within.recovered_ms) : "not yet") : NONE)],
     ["Best day", (c) => when(c.p.best_day)], ["Worst day", (c) => when(c.p.worst_day)], ["Best month", (c) => when(c.p.best_month)], ["Worst month", (c) => when(c.p.worst_month)],
-    ["Trades", (c) => c.t && show.count(c.t.trades)], ["PnL of trades", (c) => c.t && show.signed(c.t.pnl)], ["Still open", (c) => c.t && `${show.count(c.t.open_trades)} (${show.signed(c.t.open_pnl)})`],
+    ["Trades", (c) => c.t && show.count(c.t.trades)], ["PnL of trades", (c) => c.t && show.signed(c.t.pnl)], ["Still open, booked so far", (c) => c.t && `${show.count(c.t.open_trades)} (${show.signed(c.t.open_pnl)})`], ["Still open, unrealised", (c) => c.t && show.signed(Number((c.p.end - c.p.start - Number(c.t.pnl) - Number(c.t.open_pnl)).toFixed(2)) || 0)], ["PnL in all", (c) => c.t && show.signed(c.p.end - c.p.start)],
     ["Win rate", (c) => c.t && show.share(c.t.win_rate, 1)], ["Profit factor", (c) => c.t && show.ratio(c.t.profit_factor)], ["Average trade", (c) => c.t && show.signed(c.t.average)],
     ["Average win", (c) => c.t && show.signed(c.t.average_win)], ["Average loss", (c) => c.t && show.signed(c.t.average_loss)], ["Best trade", (c) => c.t && show.signed(c.t.best)], ["Worst trade", (c) => c.t && show.signed(c.t.worst)],
     ["Most losses in a row", (c) => c.t && show.count(c.t.losing_streak)], ["Average time held", (c) => c.t && show.lasting(c.t.holding_ms)],
-    ["Fees", (c) => c.t && show.money(c.t.fees)], ["Funding", (c) => c.t && show.money(c.t.funding)], ["Turnover", (c) => c.t && `${show.ratio(c.t.turnover)}×`],
+    ["Fees in all", (c) => c.t && show.money(c.t.fees)], ["Funding in all", (c) => c.t && show.money(c.t.funding)], ["Turnover", (c) => c.t && `${show.ratio(c.t.turnover)}×`],
     ["Time with something open", (c) => c.t && show.share(c.t.time_open, 1)], ["Exposure, mean", (c) => c.e && show.share(c.e.mean, 1)], ["Exposure, greatest", (c) => c.e && show.share(c.e.greatest, 1)],
   ];
   const head = make("thead", {}, make("tr", {}, make("th", { class: "stay", scope: "col" }, ""), columns.map((each) => make("th", { class: "number", scope: "col" }, each.name))));
@@ -141,7 +141,7 @@ function breakdown() {
     render(kind);
   } }, text));
   render("engine");
-  return section(...title, `PnL after fees and funding, in ${unit}; what is still open counts at the last price.`, make("div", { class: "controls", role: "group", "aria-label": "Broken down by" }, buttons), host);
+  return section(...title, `PnL after fees and funding, in ${unit}; of what is still open, what is booked so far.`, make("div", { class: "controls", role: "group", "aria-label": "Broken down by" }, buttons), host);
 }
 
 function onCandles() {
@@ -198,7 +198,9 @@ function refusals() {
     { label: "", class: "bar", cell: (row) => draw("svg", { viewBox: "0 0 100 12", preserveAspectRatio: "none", "aria-hidden": "true" }, draw("rect", { x: 0, y: 2, width: (100 * row.count) / greatest, height: 8, style: "fill:var(--accent)" })) },
   ];
   const signals = Object.entries(data.signals).sort((a, b) => b[1] - a[1]);
-  return section("refusals", "Orders that were not made", null, rows.length ? table("Refusals by reason", columns, rows, { by: 2, size: 15 }).element : empty("No order was refused."),
+  const stranger = rows.some((row) => row.reason === "engine_not_followed" || row.reason === "symbol_not_followed");
+  const hint = stranger ? "engine_not_followed, symbol_not_followed: each agent is offered every signal, and takes those of the engines and symbols that it follows." : null;
+  return section("refusals", "Orders that were not made", hint, rows.length ? table("Refusals by reason", columns, rows, { by: 2, size: 15 }).element : empty("No order was refused."),
     make("h3", {}, "Signals"), signals.length ? facts(signals.map(([name, count]) => [name, show.count(count)])) : make("p", { class: "quiet" }, "No engine made a signal."));
 }
 
@@ -208,7 +210,7 @@ function about() {
   const code = (text) => make("span", { class: "mono small" }, text);
   return section("origin", "Origin and notes", null,
     facts([["Profile", origin.profile], ["Period (UTC)", `${moment(data.from_ms)} to ${moment(data.to_ms)}`], ["Read from", origin.source], ["Candles", show.count(origin.candles)],
-      ["Prices looked at", `${show.count(origin.ticks)}, ${origin.from_tickers ? "of recorded tickers" : "four for each candle"}`], ["Digest", code(origin.digest)], ["Configuration", code(origin.config)], ["Code", code(origin.code)], ["Took", seconds || null]]),
+      ["Prices", `${show.count(origin.ticks)}, ${origin.from_tickers ? "of recorded tickers" : "four for each of the shortest candles"}`], ["Digest", code(origin.digest)], ["Configuration", code(origin.config)], ["Code", code(origin.code)], ["Took", seconds || null]]),
     notes.length ? [make("h3", {}, "Notes"), make("ul", { class: "notes wrap" }, notes.map((each) => make("li", {}, each)))] : null);
 }
 
