@@ -143,13 +143,20 @@ async def test_a_forced_buy_of_an_amount_is_told_to_its_end_with_the_pnl(home: H
         await home.confirms(
             "/buy BTCUSDT 250 anna", "Asked for: Buy (open long) BTCUSDT for 250 USDT"
         )
-        await home.told("done: anna enters")
+        done = await home.told("done: anna buys", "BTCUSDT at about", "order ")
+        bought_at = await home.told("anna bought", "BTCUSDT at", "fee", "order ")
+        chat = home.books.chats[OLGA.user_id].messages
+        for answer in (done, bought_at):
+            assert answer.reply_to is not None
+            assert chat[answer.reply_to].content["text"] == "/buy BTCUSDT 250 anna"
+        [question] = [each for each in home.messages() if "Confirm within" in text_of(each)]
+        await home.until(lambda: "reply_markup" not in question.content)
         entry = await home.told("anna: entry long BTCUSDT at")
         assert "from person" in text_of(entry)
         await home.told("anna: entry long BTCUSDT", to=VERA)
         await home.told("anna: entry long BTCUSDT", to=OTTO)
         await home.state_when("anna", lambda state: BTC in state.holdings)
-        await home.asks("/positions", "BTCUSDT long, anna")
+        await home.asks("/positions", "anna: 1 open", "BTCUSDT long: ")
 
         home.price = "101"  # below the target
         await home.shown("/positions", "mark 101")

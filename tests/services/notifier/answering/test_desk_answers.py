@@ -8,6 +8,7 @@ import pytest
 
 from chandler.core.notices.text import parts
 from chandler.core.trading.events import OrderFilled
+from services.notifier.answering import orders
 from tests.services.notifier.answering.scene import (
     BTC,
     DAY,
@@ -293,6 +294,23 @@ async def test_without_kafka_and_ledger_each_topic_is_answered_in_words(tmp_path
     assert "run ./chandler up first" in said["digest"]
     assert all(said.values())
     assert not (tmp_path / "ledger.sqlite").exists()
+
+
+async def test_a_lookup_that_takes_too_long_is_not_an_order_that_is_not_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The machine was busy, and a person on a telephone was told that the order was not found."""
+
+    async def long(*_: object) -> None:
+        await asyncio.sleep(60)
+
+    monkeypatch.setattr(orders, "explained", long)
+    monkeypatch.setattr(orders, "WHY_S", 0.05)
+    scene = Scene(tmp_path, "anna")
+
+    said = await scene.text("why", order="order1")
+
+    assert said == ("the lookup of order1 took longer than 0.05 s, the machine is busy: ask again")
 
 
 async def test_views_wait_for_kafka_and_say_what_is_missing(tmp_path: Path) -> None:
