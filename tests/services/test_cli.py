@@ -8,6 +8,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from chandler.streams.catalogue import TOPICS
+from chandler.streams.settings import Installation
 from services.cli.app import COMMANDS, main
 from services.cli.running.state import UpState, only_one, running, write_state
 from services.cli.test import picks
@@ -97,6 +99,7 @@ def test_an_unknown_command_is_one_line(capsys: pytest.CaptureFixture[str]) -> N
         (["bench", "nothing"], USAGE, "'nothing' is unknown"),
         (["audit", "candles"], NO_KAFKA, "Kafka can't be reached at 127.0.0.1:"),
         (["topics"], NO_KAFKA, "topics can't be looked at on 127.0.0.1:"),
+        (["topics", "make"], USAGE, "No such command 'make'"),
     ],
 )
 def test_an_error_is_one_line_with_a_status_of_its_own(
@@ -158,7 +161,9 @@ def test_status_says_that_nothing_runs(capsys: pytest.CaptureFixture[str]) -> No
     services = msgspec.json.decode(capsys.readouterr().out)["services"]
     assert services
     assert {entry["state"] for entry in services.values()} == {"not running"}
-    assert set(next(iter(services.values()))) == {"ready", "state", "pid", "lag", "age_s"}
+    assert set(next(iter(services.values()))) == {
+        *("ready", "state", "pid", "lag", "age_s", "behind_s")
+    }
 
 
 def test_a_second_up_in_the_same_data_directory_is_refused() -> None:
@@ -204,3 +209,19 @@ def test_run_says_its_usage_without_loading_the_command_line() -> None:
 )
 def test_only_the_tests_as_a_whole_are_run_in_two_parts(words: list[str], expected: bool) -> None:
     assert picks(words) is expected
+
+
+@pytest.mark.kafka
+def test_topics_are_created_once_and_shown_as_before(
+    installation: Installation, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("CHANDLER_BROKERS", installation.bootstrap)
+    monkeypatch.setenv("CHANDLER_TOPIC_PREFIX", installation.topic_prefix)
+
+    statuses = [main(["topics", "create"]), main(["topics", "create"]), main(["topics", "--json"])]
+    first, second, shown = capsys.readouterr().out.splitlines()
+
+    assert statuses == [0, 0, 0]
+    assert first == f"topics={len(TOPICS)} created={len(TOPICS)}"
+    assert second == f"topics={len(TOPICS)} created=0"
+    assert msgspec.json.decode(shown)["topics"].keys() == {topic.name for topic in TOPICS}

@@ -90,6 +90,7 @@ async def test_a_running_service_tells_of_itself_and_drains_on_sigterm(context: 
     told = msgspec.json.decode(ready[1])
     assert ready[0] == 200
     assert 0.5 <= told.pop("age_s") < DEADLINE_S
+    assert 0.5 <= told.pop("behind_s") < DEADLINE_S
     assert told == {
         "service": "ingest",
         "ready": True,

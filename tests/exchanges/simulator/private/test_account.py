@@ -82,7 +82,7 @@ async def test_funding_is_paid_at_its_mark_by_longs_and_billed(tmp_path: Path) -
         await one.place("buy", "2")
         (rate,) = await market(venue, "current-fund-rate", symbol=SYMBOL)
         before = await one.truth()
-        await admin(venue, "POST", "clock", {"now_ms": ORIGIN_MS + 8 * HOUR_MS - 1})
+        await admin(venue, "POST", "clock", {"now_ms": ORIGIN_MS + 8 * HOUR_MS - 10 * 60_000})
         early = await one.get(f"{ACCOUNT}/bill", businessType="contract_settle_fee")
         await admin(venue, "POST", "clock", {"now_ms": ORIGIN_MS + 16 * HOUR_MS + 60_000})
         bills = (await one.get(f"{ACCOUNT}/bill", businessType="contract_settle_fee"))["bills"]
