@@ -79,7 +79,7 @@ def test_a_newcomer_starts_trading_buys_looks_and_stops_without_a_token(
         phone.send("/buy btcusdt 250 anna")
         phone.until(phone.says("Buy (open long) BTCUSDT for 250 USDT, agents: anna?"))
         browser.run(f"{button('Confirm')}.click()")
-        phone.until(phone.says("done: anna enters"))
+        phone.until(phone.says("done: anna buys"))
         phone.until(phone.says("anna: entry long BTCUSDT at"))
         held = lived.run(home.state_when("anna", lambda state: BTC in state.holdings))
 

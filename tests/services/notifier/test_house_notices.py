@@ -170,15 +170,17 @@ async def test_a_keyboard_from_before_a_restart_still_works_and_an_answered_one_
 ) -> None:
     async with home.notifying():
         done = await home.asks("/buy BTCUSDT 100 anna", "Confirm within")
+        done_yes = data_of(done, "Confirm")
         await home.taps(done, "Confirm", "Asked for")
         menu = await home.asks("/start", "Chandler")
         waits = await home.asks("/sell ETHUSDT 50 anna", "Confirm within")
         forgotten = await home.asks("/closeall anna", "Confirm within")
+        forgotten_yes = data_of(forgotten, "Confirm")
         await home.taps(forgotten, "Cancel", "Cancelled: Close all positions")
 
     async with home.notifying():
-        await home.taps(done, "Confirm", "This question is not open")
-        await home.taps(forgotten, "Confirm", "This question is not open")
+        await home.taps_late(done, done_yes, "This question is not open")
+        await home.taps_late(forgotten, forgotten_yes, "This question is not open")
         await home.taps(menu, "Stop trading", "Stop trading, agents: all", "Confirm within")
         await home.taps(waits, "Confirm", "Asked for: Sell (open short) ETHUSDT")
 
