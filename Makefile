@@ -2,11 +2,11 @@
 SHELL := /bin/sh
 BIN := .venv/bin
 
-.PHONY: help setup check style types imports rendered tree test up bench render
+.PHONY: help setup check style types imports rendered tree test up bench render image deploy-check
 .DEFAULT_GOAL := help
 
 help:  ## lists these
-	@grep -E '^[a-z]+:.*##' Makefile | sed -E 's/^([a-z]+):[^#]*## */  \1\t/' | expand -t 12
+	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/^([a-z-]+):[^#]*## */  \1\t/' | expand -t 16
 
 setup:  ## makes the developer's environment
 	@./chandler test --version >/dev/null
@@ -39,5 +39,11 @@ up:  ## starts everything
 bench:  ## the streams' benchmark
 	./chandler bench stream
 
-render:  ## writes docs/topology.md from the declarations
+image:  ## builds the image of the services as chandler:local
+	docker build --target services --tag chandler:local .
+
+deploy-check: setup  ## manifests, compose, Dockerfile, alerting rules; needs Go, no engine
+	@sh deploy/check.sh
+
+render:  ## writes topology, manifests and lists of ports from the declarations
 	./chandler render

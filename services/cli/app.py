@@ -36,7 +36,7 @@ COMMANDS: dict[str, Command] = {
     "restart": Command("services.cli.running.restart", "restart", "Drains and starts one anew."),
     "crashes": Command("services.cli.running.crashes", "crashes", "Ends that nobody asked for."),
     "market": Command("services.cli.running.market", "market", "The market by window, live."),
-    "topics": Command("services.cli.records.topics", "topics", "Topics and what is in them."),
+    "topics": Command("services.cli.records.topics", "app", "Topics and what is in them."),
     "tail": Command("services.cli.records.tail", "tail", "Records of a topic as they come."),
     "candles": Command("services.cli.records.candles", "app", "Candles: export, import, fetch."),
     "audit": Command("services.cli.records.audit", "app", "Checks what stands in the topics."),
@@ -57,7 +57,7 @@ COMMANDS: dict[str, Command] = {
     "new": Command("services.cli.new_engine", "app", "Writes a plug-in from a template."),
     "config": Command("services.cli.config", "app", "Shows and sets configuration."),
     "kafka": Command("services.cli.kafka", "app", "Starts, stops and shows the embedded Kafka."),
-    "render": Command("services.cli.render", "render", "Writes docs/topology.md."),
+    "render": Command("services.cli.render", "render", "Writes what follows from declarations."),
     "test": Command("services.cli.test", "test", "Runs the tests."),
     "bench": Command("services.cli.bench", "bench", "Runs a benchmark."),
 }

@@ -1,4 +1,7 @@
-"""`render`: writes docs/topology.md from the declarations and the catalogue; `--check` compares."""
+"""`render`: writes what follows from the declarations and the catalogue; `--check` compares.
+
+docs/topology.md is made here, manifests and lists of ports in services/deploying.
+"""
 
 import difflib
 import re
@@ -13,6 +16,7 @@ from chandler.core.granularity import DAY_MS, INTERVAL_MS
 from chandler.streams.catalogue import TOPICS, Topic
 from chandler.streams.telemetry.metrics import standard
 from services.declaration import Metric, Service
+from services.deploying.files import files, strangers
 from services.layers import root
 from services.loading import load_service
 from services.topology import ORDER, exists
@@ -26,29 +30,43 @@ _SUFFIX = re.compile(rf"\.({'|'.join(INTERVAL_MS)})$")
 def render(
     check: Annotated[bool, typer.Option("--check", help="compare, write nothing")] = False,
 ) -> int:
-    """Writes docs/topology.md; with --check status 1 if it differs."""
-    path = root() / TOPOLOGY
-    wanted = topology([load_service(name) for name in ORDER if exists(name)])
-    found = path.read_text() if path.exists() else ""
-    if found == wanted:
-        typer.echo(f"{TOPOLOGY} is as the declarations say")
-        return 0
+    """Writes docs/topology.md and what is deployed; with --check status 1 if anything differs."""
+    services = [load_service(name) for name in ORDER if exists(name)]
+    wanted = {TOPOLOGY: topology(services)} | files(services, root())
+    differing = [path for path, text in wanted.items() if _found(path) != text]
+    left = strangers(wanted, root())
     if check:
-        changed = [
-            line
-            for line in difflib.unified_diff(found.splitlines(), wanted.splitlines(), lineterm="")
-            if line[:1] in "+-" and line[:3] not in ("+++", "---")
-        ]
-        typer.echo(
-            f"{TOPOLOGY} differs from the declarations in {len(changed)} lines, the first is "
-            f"{changed[0]!r}: run ./chandler render",
-            err=True,
-        )
-        return 1
-    path.parent.mkdir(exist_ok=True)
-    path.write_text(wanted)
-    typer.echo(f"{TOPOLOGY} written")
+        for path in differing:
+            typer.echo(_difference(path, wanted[path]), err=True)
+        for path in left:
+            typer.echo(f"{path} follows from nothing any more: run ./chandler render", err=True)
+        if differing or left:
+            return 1
+    for path in differing:
+        (root() / path).parent.mkdir(parents=True, exist_ok=True)
+        (root() / path).write_text(wanted[path])
+    for path in left:
+        (root() / path).unlink()
+    typer.echo(f"files={len(wanted)} written={len(differing)} removed={len(left)}")
     return 0
+
+
+def _found(path: Path) -> str:
+    return (root() / path).read_text() if (root() / path).exists() else ""
+
+
+def _difference(path: Path, wanted: str) -> str:
+    changed = [
+        line
+        for line in difflib.unified_diff(
+            _found(path).splitlines(), wanted.splitlines(), lineterm=""
+        )
+        if line[:1] in "+-" and line[:3] not in ("+++", "---")
+    ]
+    return (
+        f"{path} differs from the declarations in {len(changed)} lines, the first is "
+        f"{changed[0] if changed else 'its end'!r}: run ./chandler render"
+    )
 
 
 def topology(services: Sequence[Service]) -> str:

@@ -18,6 +18,7 @@ from chandler.core.trading.events import (
     DeskTaken,
     OrderFilled,
     OrderRequested,
+    OrderUnknown,
     Refusal,
     Seen,
     WindowClosed,
@@ -57,6 +58,23 @@ METRICS = (
         kind="gauge",
         doc="intents whose end is not known yet",
         labels=("shard",),
+    ),
+    Metric(
+        name=f"{PREFIX}_unknown_total",
+        kind="counter",
+        doc="intents of which the venue didn't say what became of them",
+    ),
+    Metric(
+        name=f"{PREFIX}_unknown_orders",
+        kind="gauge",
+        doc="intents that the venue is being asked about",
+        labels=("shard",),
+    ),
+    Metric(
+        name=f"{PREFIX}_books_differ",
+        kind="gauge",
+        doc="1 while the venue's books differ from the agent's, else 0",
+        labels=("agent",),
     ),
     Metric(
         name=f"{PREFIX}_clock_lag_ms",
@@ -137,6 +155,9 @@ class Figures:
         seconds: float,
     ) -> None:
         self._stage.committed(takes, len(outputs), seconds)
+        for state in states.values():
+            differ = float(state.blocked is not None)
+            self._metrics.set(f"{PREFIX}_books_differ", differ, agent=state.agent)
         if not outputs:
             return
         for output in outputs:
@@ -147,8 +168,12 @@ class Figures:
                 self._metrics.add(f"{PREFIX}_intents_total")
             elif isinstance(event, OrderFilled):
                 self._metrics.add(f"{PREFIX}_fills_total")
-        left = sum(len(pending(state)) for state in states.values())
-        self._metrics.set(f"{PREFIX}_open_orders", left, shard=self._shard)
+            elif isinstance(event, OrderUnknown):
+                self._metrics.add(f"{PREFIX}_unknown_total")
+        left = [intent for state in states.values() for intent in pending(state)]
+        unknown = sum(intent.phase == "unknown" for intent in left)
+        self._metrics.set(f"{PREFIX}_open_orders", len(left), shard=self._shard)
+        self._metrics.set(f"{PREFIX}_unknown_orders", unknown, shard=self._shard)
 
     def decided(self, records: int) -> None:
         self._metrics.add(f"{PREFIX}_decisions_total", records)

@@ -1,7 +1,8 @@
 """Where the ledger is: a file of the data directory, or a PostgreSQL by URL.
 
 CHANDLER_LEDGER is stronger than the profile's ledger.url. A password is never in the profile: it
-comes from CHANDLER_LEDGER_PASSWORD, or from what PostgreSQL's own client reads.
+comes from CHANDLER_LEDGER_PASSWORD, from the file that CHANDLER_LEDGER_PASSWORD_FILE names, or from
+what PostgreSQL's own client reads.
 """
 
 import os
@@ -11,10 +12,12 @@ from sqlalchemy import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
 from chandler.streams.settings import Installation
+from services.deploying.mounted import mounted
 from services.layers import ConfigurationError
 
 URL_VARIABLE = "CHANDLER_LEDGER"
 PASSWORD_VARIABLE = "CHANDLER_LEDGER_PASSWORD"  # noqa: S105 - a name, no secret
+FILE_VARIABLE = "CHANDLER_LEDGER_PASSWORD_FILE"  # a platform's secret
 FILE_NAME = "ledger.sqlite"
 _POSTGRESQL = ("postgresql", "postgres", "postgresql+psycopg")
 
@@ -45,7 +48,7 @@ def address(
         )
     if not url.database:
         raise ConfigurationError(f"{source} names no database: postgresql://USER@HOST/NAME")
-    password = environ.get(PASSWORD_VARIABLE) or url.password
+    password = environ.get(PASSWORD_VARIABLE) or mounted(FILE_VARIABLE, environ) or url.password
     return url.set(drivername="postgresql+psycopg", password=password)
 
 

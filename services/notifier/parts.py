@@ -11,6 +11,7 @@ from chandler.core.notices.routing import TELEGRAM, User
 from chandler.core.trading.limits import LIMITS
 from chandler.streams.settings import PORT_ALERTS
 from services.declaration import Context
+from services.deploying.mounted import mounted
 from services.notifier.answering.answer import answer
 from services.notifier.answering.pictures import drawn
 from services.notifier.answering.sources import Sources, is_outage
@@ -43,6 +44,7 @@ EARLIER_MS = 5_000  # that a first start looks back
 HEALTH_S = 0.2
 OFFER_AGAIN_S = 30.0
 SECRET_VARIABLE = "CHANDLER_ALERTS_SECRET"  # noqa: S105 (what Alertmanager has to bring)
+SECRET_FILE = "CHANDLER_ALERTS_SECRET_FILE"  # noqa: S105 (the name of a mounted file's name)
 LABELS = {"messages": "outcome", "undelivered": "user", "commands": "what"}
 
 
@@ -77,7 +79,7 @@ class Notifier:
         context, loop = self._context, self.loop
         host = context.installation.http_host
         port = context.installation.port(PORT_ALERTS)
-        secret = os.environ.get(SECRET_VARIABLE, "")
+        secret = os.environ.get(SECRET_VARIABLE) or mounted(SECRET_FILE, os.environ)
         work = [self._views.run(context.stop), self._follow(), self._tell_health()]
         if self._telegram is not None:
             work += [self._bot.known_by(self._telegram, context), self._listen(self._telegram)]

@@ -20,6 +20,7 @@ from services.ledger.fold.fold import raw_of
 from services.ledger.fold.placed import Refused
 from services.ledger.tables import TOPICS
 from services.ledger.writer import LedgerWriter
+from services.recorder.delays import Delays
 
 WAIT_S = 0.5  # before the first new try, then twice as long each time
 WAIT_S_MAX = 5.0
@@ -105,6 +106,7 @@ class _Taking:
 
     def __init__(self, context: Context, writer: LedgerWriter, waiting: Waiting) -> None:
         self._metrics = context.metrics
+        self._delays = Delays(context.metrics)
         self._writer = writer
         self._waiting = waiting
 
@@ -130,6 +132,7 @@ class _Taking:
         self._metrics.observe(
             "chandler_recorder_ledger_transaction_seconds", time.monotonic() - began
         )
+        self._delays.took(batch.records)
         return True
 
 

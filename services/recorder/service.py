@@ -141,6 +141,16 @@ SERVICE = Service(
             doc="from a batch at hand to its commit, waiting included",
         ),
         Metric(
+            name="chandler_recorder_ledger_delay_seconds",
+            kind="histogram",
+            doc="wall time from an event's record in Kafka to its commit in the ledger",
+        ),
+        Metric(
+            name="chandler_recorder_signal_to_order_seconds",
+            kind="histogram",
+            doc="from the record of a signal to that of an order that it opens, by Kafka's times",
+        ),
+        Metric(
             name="chandler_recorder_ledger_waits_total",
             kind="counter",
             doc="tries that the ledger could not take: locked, full, away",

@@ -166,6 +166,18 @@ def test_without_a_ledger_it_says_what_to_do(tmp_path, monkeypatch, capsys):
     assert capsys.readouterr().err.count("\n") == 1
 
 
+def test_migrate_makes_a_ledger_and_a_second_time_changes_nothing(tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("CHANDLER_DATA", str(tmp_path))
+
+    statuses = [main(["ledger", "migrate"]) for _ in range(2)]
+
+    assert statuses == [0, 0]
+    assert set(capsys.readouterr().out.splitlines()) == {
+        f"ledger=sqlite:///{tmp_path / 'ledger.sqlite'} schema=0001"
+    }
+    assert main(["ledger", "trades"]) == 0
+
+
 def test_a_picture_of_what_is_not_there_is_told(recorded):
     assert "no trade is called 'trip9'" in recorded("picture", "trip9")[2]
     assert "is the beginning of several trades" in recorded("picture", "trip")[2]

@@ -328,6 +328,31 @@ class TestAddress:
         assert url.render_as_string(hide_password=False) == "postgresql+psycopg://me:secret@db/one"
         assert "secret" not in shown(url)
 
+    def test_a_platform_brings_the_password_as_a_file(self, tmp_path):
+        file = tmp_path / "password"
+        file.write_text("secret\n")
+        environ = {
+            "CHANDLER_LEDGER": "postgresql://me@db/one",
+            "CHANDLER_LEDGER_PASSWORD_FILE": str(file),
+        }
+
+        url = address(self.here, "", environ)
+
+        assert url.password == "secret"
+
+    @pytest.mark.parametrize("content", [None, "", " \n", b"\xff\xfe"])
+    def test_a_password_file_that_says_nothing_is_told_in_one_line(self, tmp_path, content):
+        file = tmp_path / "password"
+        if content is not None:
+            file.write_bytes(content if isinstance(content, bytes) else content.encode())
+        environ = {
+            "CHANDLER_LEDGER": "postgresql://me@db/one",
+            "CHANDLER_LEDGER_PASSWORD_FILE": str(file),
+        }
+
+        with pytest.raises(ConfigurationError, match=r"^CHANDLER_LEDGER_PASSWORD_FILE: [^\n]*$"):
+            address(self.here, "", environ)
+
     @pytest.mark.parametrize(
         ("url", "said"),
         [

@@ -170,6 +170,17 @@ def rebuild(
     return 0 if found.events and not found.differing else 1
 
 
+@app.command()
+def migrate() -> None:
+    """Brings the schema up to date, or makes it; the recorder does so itself at its start."""
+    from services.ledger.address import shown
+    from services.ledger.opening import NEWEST, open_writer
+
+    url = ledger_url()
+    open_writer(url).dispose()
+    typer.echo(f"ledger={shown(url)} schema={NEWEST}")
+
+
 def _by(column: str) -> Question:
     return lambda connection, wanted: queries.pnl_by(connection, column, wanted)
 

@@ -1,22 +1,48 @@
-"""`topics`: the catalogue, and what stands on the cluster."""
+"""`topics`: the catalogue, and what stands on the cluster; `topics create` makes the missing."""
 
 import asyncio
+import sys
 from typing import Annotated
 
 import msgspec
 import typer
 from rich.table import Table
 
-from chandler.streams.admin import describe
+from chandler.streams.admin import create_topics, describe
 from chandler.streams.catalogue import TOPICS, Topic
+from chandler.streams.embedded import lease
 from services.cli.desk.columns import console
 from services.cli.records.reading import reading
+from services.loading import configuration
+from services.runner import installed
 
 DAY_MS = 86_400_000
 
+app = typer.Typer(invoke_without_command=True)
 
-def topics(as_json: Annotated[bool, typer.Option("--json", help="for programs")] = False) -> None:
+
+@app.callback()
+def topics(
+    context: typer.Context,
+    as_json: Annotated[bool, typer.Option("--json", help="for programs")] = False,
+) -> None:
     """Shows every topic: key, partitions, what is kept, how much is in it."""
+    if context.invoked_subcommand is None:
+        show(as_json=as_json)
+
+
+@app.command()
+def create() -> None:
+    """Creates the topics that are missing, and checks those that are there; `up` does so itself."""
+    installation = installed()
+    kafka = configuration(installation).profile.kafka
+    with lease(installation, lambda line: print(line, file=sys.stderr)):
+        made = asyncio.run(create_topics(installation, kafka.symbol_partitions, kafka.replication))
+    typer.echo(f"topics={len(TOPICS)} created={len(made)}")
+
+
+def show(*, as_json: bool) -> None:
+    """Prints what stands on the cluster, as a table or as JSON."""
     with reading() as installation:
         states = {state.name: state for state in asyncio.run(describe(installation))}
     if as_json:

@@ -32,6 +32,14 @@ def test_keys_come_from_a_file_that_its_owner_alone_reads(tmp_path: Path):
     assert (keys.key, keys.secret, keys.passphrase) == ("k-1", "s-1", "p:1")
 
 
+def test_keys_that_a_platform_mounts_have_the_mode_that_it_gives_them(tmp_path: Path):
+    file = stored(tmp_path, mode=0o440)
+
+    keys = load_keys("main", tmp_path / "data", {"CHANDLER_MOUNTED_KEYS": str(file.parent)})
+
+    assert (keys.key, keys.secret, keys.passphrase) == ("k-1", "s-1", "p:1")
+
+
 @pytest.mark.parametrize("mode", [0o640, 0o604, 0o660, 0o644, 0o601])
 def test_a_file_that_others_may_read_is_refused_in_one_line(tmp_path: Path, mode: int):
     file = stored(tmp_path, mode=mode)

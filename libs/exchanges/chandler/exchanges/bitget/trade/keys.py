@@ -1,7 +1,8 @@
 """An account's keys: from the environment or a file of its own, shown to nobody.
 
 CHANDLER_KEYS_<NAME> holds {"key": …, "secret": …, "passphrase": …} or key:secret:passphrase;
-keys/<name>.toml in the data directory holds the same three and is read by its owner alone.
+keys/<name>.toml in the data directory holds the same three and is read by its owner alone;
+CHANDLER_MOUNTED_KEYS names another folder, a platform's secret.
 """
 
 import os
@@ -16,6 +17,7 @@ import orjson
 
 from chandler.core.trading.broker import AccountError
 
+FOLDER_VARIABLE = "CHANDLER_MOUNTED_KEYS"
 FIELDS = ("key", "secret", "passphrase")
 FILE_BYTES_MAX = 64 << 10
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
@@ -47,10 +49,12 @@ def load_keys(name: str, data: Path, environ: Mapping[str, str]) -> Keys:
     variable = "CHANDLER_KEYS_" + name.upper().replace("-", "_")
     if text := environ.get(variable, "").strip():
         return _keys(variable, _from_text(variable, text))
-    file = _file(name, data)
+    mounted = environ.get(FOLDER_VARIABLE, "")
+    file = Path(mounted) / f"{name}.toml" if mounted else _file(name, data)
     try:
         with file.open("rb") as opened:
-            _check_mode(file, os.fstat(opened.fileno()))
+            if not mounted:  # a platform's secret has the mode that the platform gives it
+                _check_mode(file, os.fstat(opened.fileno()))
             raw = opened.read(FILE_BYTES_MAX)
     except FileNotFoundError:
         raise AccountError(

@@ -1,0 +1,1 @@
+"""What containers and clusters need: manifests rendered from the declarations, mounted secrets."""
