@@ -181,10 +181,8 @@ async def test_a_service_that_does_not_drain_is_cancelled(
 
 
 async def test_a_taken_port_is_one_line(context: Context, caplog: pytest.LogCaptureFixture) -> None:
-    with socket.socket() as other:
-        other.bind(("127.0.0.1", port_of(context)))
-        other.listen()
-
+    # As servers bind: where a connection of an earlier test still waits to be forgotten, too.
+    with socket.create_server(("127.0.0.1", port_of(context))):
         status = await runner.run_service(service(_forever), context)
 
     assert status == exits.FAILED
