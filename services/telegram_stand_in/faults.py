@@ -3,12 +3,13 @@
 import asyncio
 import hashlib
 from collections import Counter
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
 import msgspec
 
 Share = Annotated[float, msgspec.Meta(ge=0.0, le=1.0)]
 Kind = Literal["", "down", "silence", "storm", "server_error", "lost_reply", "slow"]
+KINDS = tuple(kind for kind in get_args(Kind) if kind)  # what can happen to a request
 
 
 class Faults(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

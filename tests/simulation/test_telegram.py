@@ -25,5 +25,5 @@ def test_everybody_gets_every_notice_though_the_notifier_is_killed_and_telegram_
     assert found["asks"] > 8  # one of five notices, and what people write besides
     assert found["commands"] > 0
     assert found["messages"] > 40
-    assert found["telegram"]["lost_reply"] + found["telegram"]["silence"] > 0
+    assert found["telegram"]["lost_reply"] + found["telegram"]["silence"] > 0, found["telegram"]
     assert done.returncode == 0

@@ -124,6 +124,7 @@ async def test_a_person_is_led_through_profile_bot_user_and_keys(
         ("is no symbol", "btcusdt"),
         ("engines", "scalper,trend"),
         ("alerts only", "n"),
+        ("start balance", ""),
         ("Telegram, one of", "bot"),
         ("the bot's token", TOKEN[:12]),
     )
@@ -171,6 +172,7 @@ async def test_a_person_who_has_not_written_to_the_bot_is_asked_to_and_then_writ
         ("name of your own profile", ""),
         ("symbols", ""),
         ("engines", ""),
+        ("alerts only", "y"),
         ("Telegram, one of", ""),
         ("the bot's token", TOKEN),
         ("your name here", "ben"),
@@ -199,6 +201,7 @@ async def test_ctrl_c_at_a_question_writes_nothing(
         ("name of your own profile", ""),
         ("symbols", ""),
         ("engines", ""),
+        ("alerts only", "y"),
         ("Telegram, one of", ""),
         ("the bot's token", TOKEN),
         ("your name here", "ann"),
@@ -225,6 +228,7 @@ async def test_no_to_what_would_be_written_writes_nothing(place: Place, dialogue
         ("name of your own profile", ""),
         ("symbols", "9"),
         ("engines", ""),
+        ("alerts only", "y"),
         ("Telegram, one of", "none"),
         ("write this?", "n"),
     )

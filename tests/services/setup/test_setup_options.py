@@ -319,7 +319,7 @@ async def test_the_stand_in_needs_neither_token_nor_user(place: Place) -> None:
             "neither a user nor a token",
         ),
         (["--telegram", "stand-in", "--profile", "paper"], "expected one of bot, none"),
-        (["--profile", "paper", "--balance", "5"], "no enabled agent"),
+        (["--profile", "paper", "--alerts-only", "--balance", "5"], "no enabled agent"),
         (["--keys-file", "main"], "ACCOUNT=FILE"),
         (["--keys-file", "main=keys.toml"], "no live agent trades on it"),
         (["--telegram", "bot", "--token-file", "nowhere"], "can't be read"),

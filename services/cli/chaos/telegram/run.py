@@ -18,6 +18,7 @@ from services.cli.chaos.telegram.drill import Drill
 from services.cli.chaos.telegram.verdict import FAULTS_MAX, Doubt, Verdict, reckon
 from services.layers import ConfigurationError
 from services.profile import Profile
+from services.telegram_stand_in.faults import KINDS
 
 SETTLE_S_MAX = 240.0  # after the last fault: a message may wait a minute for its next try
 LANES = (
@@ -111,7 +112,7 @@ async def run(
                 progress.update(task, description="settling")
                 await drill.settle(SETTLE_S_MAX, complete)
             found = await verdict()
-    counts = dict(sorted(drill.stand_in.weather.counts.items()))
+    counts = {kind: drill.stand_in.weather.counts[kind] for kind in sorted(KINDS)}
     return Outcome(found, drill.doubt, drill.points, counts, time.monotonic() - began)
 
 
