@@ -2,7 +2,7 @@
 SHELL := /bin/sh
 BIN := .venv/bin
 
-.PHONY: help setup check style types imports rendered tree test up bench render image deploy-check
+.PHONY: help setup check style types imports rendered tree test up bench render image deploy-check observe-check
 .DEFAULT_GOAL := help
 
 help:  ## lists these
@@ -44,6 +44,9 @@ image:  ## builds the image of the services as chandler:local
 
 deploy-check: setup  ## manifests, compose, Dockerfile, alerting rules; needs Go, no engine
 	@sh deploy/check.sh
+
+observe-check: setup  ## every query of the dashboards against the running demo, < 8 minutes
+	@sh grafana/check.sh
 
 render:  ## writes topology, manifests and lists of ports from the declarations
 	./chandler render

@@ -23,6 +23,19 @@ PANELS = [
     ),
     row("Topic → signal"),
     heat(
+        "Candle → signal",
+        "From the record of a candle to the commit of the signal that it led to.",
+        "chandler_signals_candle_to_signal_seconds",
+    ),
+    lines(
+        "Candle → signal, quantiles",
+        "Half, nine of ten and 99 of 100 signals are faster; of 5 minutes is what alerts watch.",
+        "s",
+        *quantiles("chandler_signals_candle_to_signal_seconds"),
+        prom("chandler:candle_to_signal_seconds:p99_5m", "p99 over 5 minutes"),
+        width=12,
+    ),
+    heat(
         "Indicators",
         "From the first candle of a transaction to its commit.",
         "chandler_indicators_transaction_seconds",
@@ -64,6 +77,18 @@ PANELS = [
         "Half, nine of ten and 99 of 100 orders are faster.",
         "s",
         *quantiles("chandler_recorder_signal_to_order_seconds"),
+        width=12,
+    ),
+    heat(
+        "Signal → venue",
+        "From the record of a signal to that of the venue's word that it has the order.",
+        "chandler_recorder_signal_to_venue_seconds",
+    ),
+    lines(
+        "Signal → venue, quantiles",
+        "Half, nine of ten and 99 of 100 orders of live accounts are faster.",
+        "s",
+        *quantiles("chandler_recorder_signal_to_venue_seconds"),
         width=12,
     ),
     heat(

@@ -80,7 +80,7 @@ PANELS = [
         "Processes that began, and parts that started anew after an error, in 15 minutes.",
         "none",
         prom(f"service:chandler_starts:increase15m{NAMED}", "{{service}}"),
-        prom(f"service:chandler_starts_anew:increase15m{NAMED} > 0", "{{service}} anew"),
+        prom(f"service:chandler_starts_anew:increase15m{NAMED}", "{{service}} anew"),
     ),
     lines(
         "Dead letters",
@@ -105,6 +105,7 @@ PANELS = [
         "none",
         prom(f"sum by (service) (rate(process_cpu_seconds_total{SERVICE}{RATE}))", "{{service}}"),
         stacked=True,
+        width=6,
     ),
     lines(
         "Memory",
@@ -112,6 +113,7 @@ PANELS = [
         "bytes",
         prom(f"sum by (service) (process_resident_memory_bytes{SERVICE})", "{{service}}"),
         stacked=True,
+        width=6,
     ),
     lines(
         "Open files",
@@ -121,6 +123,7 @@ PANELS = [
             f"max by (service) (process_open_fds{SERVICE} / process_max_fds{SERVICE})",
             "{{service}}",
         ),
+        width=6,
     ),
     lines(
         "Running since",
@@ -130,6 +133,7 @@ PANELS = [
             f"time() - max by (service) (process_start_time_seconds{SERVICE})",
             "{{service}}",
         ),
+        width=6,
     ),
     row("Messages"),
     lines(
@@ -140,6 +144,7 @@ PANELS = [
             f"sum by (outcome) (rate(chandler_notifier_messages_total{RATE}))",
             "{{outcome}}",
         ),
+        width=6,
     ),
     lines(
         "Waiting and given up",
@@ -147,12 +152,14 @@ PANELS = [
         "none",
         prom("sum(chandler_notifier_waiting_messages)", "waiting"),
         prom("sum by (user) (chandler_notifier_undelivered_total)", "given up: {{user}}"),
+        width=6,
     ),
     lines(
         "Commands",
         "Commands that people gave.",
         "ops",
         prom(f"sum by (what) (rate(chandler_notifier_commands_total{RATE}))", "{{what}}"),
+        width=6,
     ),
     lines(
         "Telegram's stand-in",
@@ -162,5 +169,6 @@ PANELS = [
             f"sum by (answer) (rate(chandler_telegram_stand_in_answers_total{RATE}))",
             "{{answer}}",
         ),
+        width=6,
     ),
 ]

@@ -24,6 +24,12 @@ PANELS = [
         ),
     ),
     lines(
+        "Furthest behind",
+        "The same of the symbol that is furthest behind: an outage of one of them.",
+        "s",
+        prom("granularity:chandler_symbol_overdue_seconds:max", "{{granularity}}"),
+    ),
+    lines(
         "Sealed",
         "Candles published, by granularity.",
         "cps",
@@ -31,6 +37,7 @@ PANELS = [
             f"sum by (granularity) (rate(chandler_ingest_sealed_total{RATE}))",
             "{{granularity}}",
         ),
+        width=6,
     ),
     lines(
         "Gaps",
@@ -38,12 +45,14 @@ PANELS = [
         "none",
         prom("sum(chandler_ingest_gaps_total)", "filled late"),
         prom("sum(chandler_ingest_missing_total)", "missing at the venue"),
+        width=6,
     ),
     lines(
         "Rejected",
         "Input that was not as it should be, by cause.",
         "cps",
         prom(f"sum by (cause) (rate(chandler_ingest_rejected_total{RATE}))", "{{cause}}"),
+        width=6,
     ),
     lines(
         "Tickers dropped",
@@ -53,6 +62,7 @@ PANELS = [
             f"sum by (cause) (rate(chandler_ingest_tickers_dropped_total{RATE}))",
             "{{cause}}",
         ),
+        width=6,
     ),
     row("Venue"),
     stat(
@@ -90,10 +100,18 @@ PANELS = [
         steps=[(1, "red")],
     ),
     lines(
+        "Requests left",
+        "What the venue would still have taken in its second, by endpoint: the fewest it told.",
+        "none",
+        prom("min by (endpoint) (chandler_ingest_requests_left)", "{{endpoint}}"),
+        width=6,
+    ),
+    lines(
         "Reconnects",
         "Connections that were lost or could not be opened, in 15 minutes.",
         "none",
         prom("sum(increase(chandler_ingest_reconnects_total[15m]))", "lost"),
+        width=6,
     ),
     lines(
         "Simulator's connections",
@@ -101,12 +119,14 @@ PANELS = [
         "none",
         prom("max(chandler_simulator_connections)", "connections"),
         prom("max(chandler_simulator_subscriptions)", "channels"),
+        width=6,
     ),
     lines(
         "Simulator's events",
         "Frames written, ticks, connections and how they ended, REST requests.",
         "cps",
         prom(f"sum by (event) (rate(chandler_simulator_events_total{RATE}))", "{{event}}"),
+        width=6,
     ),
     row("Engines"),
     lines(

@@ -127,6 +127,14 @@ PANELS = [
         prom(f"sum(rate(chandler_executor_decisions_total{RATE}))", "decisions"),
         prom(f"sum(rate(chandler_executor_intents_total{RATE}))", "intents"),
         prom(f"sum(rate(chandler_executor_fills_total{RATE}))", "fills"),
+        width=6,
+    ),
+    lines(
+        "Intents by account",
+        "Orders that were requested; a paper agent's account has its name.",
+        "cps",
+        prom(f"sum by (account) (rate(chandler_executor_intents_total{RATE}))", "{{account}}"),
+        width=6,
     ),
     lines(
         "Refusals by reason",
@@ -137,6 +145,18 @@ PANELS = [
             "{{reason}}",
         ),
         stacked=True,
+        width=6,
+    ),
+    lines(
+        "Open orders",
+        "Intents whose end isn't known yet, by shard, and what was unknown in 15 minutes.",
+        "none",
+        prom("sum by (shard) (chandler_executor_open_orders)", "shard {{shard}}"),
+        prom(
+            "sum by (account) (increase(chandler_executor_unknown_total[15m]))",
+            "unknown: {{account}}",
+        ),
+        width=6,
     ),
     table(
         "Refusals by agent",
@@ -147,13 +167,6 @@ PANELS = [
             AND among(symbol) GROUP BY 1, 2, 3 ORDER BY refusals DESC LIMIT 50"""
         ),
         width=8,
-    ),
-    lines(
-        "Open orders",
-        "Intents whose end isn't known yet, by shard, and those that the venue is asked about.",
-        "none",
-        prom("sum by (shard) (chandler_executor_open_orders)", "shard {{shard}}"),
-        prom("sum(increase(chandler_executor_unknown_total[15m]))", "unknown in 15 minutes"),
     ),
     lines(
         "Orders by state",

@@ -42,6 +42,7 @@ METRICS = (
         kind="counter",
         doc="what could not be read or done",
         labels=("cause",),
+        known=("undecodable",),
     ),
     Metric(name=f"{PREFIX}_restarts_total", kind="counter", doc="starts anew after an error"),
     Metric(name=f"{PREFIX}_decisions_total", kind="counter", doc="records of the journal"),
@@ -51,7 +52,12 @@ METRICS = (
         doc="orders that were not made, by reason",
         labels=("reason",),
     ),
-    Metric(name=f"{PREFIX}_intents_total", kind="counter", doc="orders that were requested"),
+    Metric(
+        name=f"{PREFIX}_intents_total",
+        kind="counter",
+        doc="orders that were requested",
+        labels=("account",),
+    ),
     Metric(name=f"{PREFIX}_fills_total", kind="counter", doc="fills booked"),
     Metric(
         name=f"{PREFIX}_open_orders",
@@ -63,6 +69,7 @@ METRICS = (
         name=f"{PREFIX}_unknown_total",
         kind="counter",
         doc="intents of which the venue didn't say what became of them",
+        labels=("account",),
     ),
     Metric(
         name=f"{PREFIX}_unknown_orders",
@@ -87,12 +94,14 @@ METRICS = (
         kind="counter",
         doc="inputs that were waited for in vain",
         labels=("input",),
+        known=("matrix", "pumps", "exits", "tickers"),
     ),
     Metric(
         name=f"{PREFIX}_late_total",
         kind="counter",
         doc="inputs that came after their place had passed",
         labels=("input",),
+        known=("signals", "pumps", "exits", "tickers"),
     ),
 )
 
@@ -160,16 +169,19 @@ class Figures:
             self._metrics.set(f"{PREFIX}_books_differ", differ, agent=state.agent)
         if not outputs:
             return
+        for account in {state.account for state in states.values()}:
+            for name in ("intents", "unknown"):  # there, at 0, before the first one
+                self._metrics.add(f"{PREFIX}_{name}_total", 0, account=account)
         for output in outputs:
             event = output.event
             if isinstance(event, Refusal):
                 self._metrics.add(f"{PREFIX}_refusals_total", reason=event.reason)
             elif isinstance(event, OrderRequested):
-                self._metrics.add(f"{PREFIX}_intents_total")
+                self._metrics.add(f"{PREFIX}_intents_total", account=event.account)
             elif isinstance(event, OrderFilled):
                 self._metrics.add(f"{PREFIX}_fills_total")
             elif isinstance(event, OrderUnknown):
-                self._metrics.add(f"{PREFIX}_unknown_total")
+                self._metrics.add(f"{PREFIX}_unknown_total", account=event.account)
         left = [intent for state in states.values() for intent in pending(state)]
         unknown = sum(intent.phase == "unknown" for intent in left)
         self._metrics.set(f"{PREFIX}_open_orders", len(left), shard=self._shard)

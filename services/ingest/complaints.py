@@ -8,6 +8,7 @@ from chandler.core.events import DeadLetter
 from chandler.streams.telemetry.metrics import Metrics
 from chandler.streams.writing import Record, Sender
 
+LIMITED = "venue limits us"  # a cause
 PERIOD_S = 60.0
 LINES_MAX = 1  # of one cause in a period
 LETTERS_MAX = 100  # of one cause in a period

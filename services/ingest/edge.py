@@ -18,9 +18,9 @@ from services import plugins
 from services.declaration import Connection, Context
 from services.ingest import venue
 from services.ingest.clock import Clock
-from services.ingest.complaints import Complaints
+from services.ingest.complaints import LIMITED, Complaints
 from services.ingest.frames import Frames
-from services.ingest.output import Out, Output, read_out
+from services.ingest.output import Out, Output, measured, read_out
 from services.ingest.repair import Repair
 from services.ingest.shard import AHEAD_WALL_MS, Shard
 from services.ingest.start import Starter
@@ -348,15 +348,10 @@ class Ingest:
 
     def _measure(self, repair: Repair, rest: Rest) -> None:
         context, now = self._context, self._clock.now()
-        newest: dict[Granularity, int] = {}
-        for output in self._outputs:
-            for granularity, close_ms in output.newest_close.items():
-                newest[granularity] = max(newest.get(granularity, 0), close_ms)
-        for granularity, close_ms in newest.items():
-            age_s = max(0.0, (now - close_ms) / 1_000)
-            context.metrics.set(
-                "chandler_ingest_last_candle_age_seconds", age_s, granularity=granularity
-            )
+        newest = measured(self._outputs, now, context.metrics)
+        for endpoint, left in rest.left.items():
+            context.metrics.set("chandler_ingest_requests_left", left, endpoint=endpoint)
+        rest.left.clear()
         weight = sum(rest.weight.values())
         context.metrics.add("chandler_ingest_request_weight_total", weight - self._weight)
         self._weight = weight
@@ -366,7 +361,7 @@ class Ingest:
             detail = (
                 f"{throttled - self._throttled} answers 429; what is out is old: {ages}; waiting"
             )
-            self._complaints.tell("venue limits us", detail, letter=False)
+            self._complaints.tell(LIMITED, detail, letter=False)
         self._throttled = throttled
         untrusted = sum(not shard.trust.trusted for shard in self._shards)
         context.metrics.set("chandler_ingest_untrusted", untrusted)

@@ -155,6 +155,14 @@ class Output:
                 sequence.sent(newest_ms)
         self.sent_at = time.monotonic()
 
+    def furthest(self) -> dict[Granularity, int]:
+        """The newest close that is out of the symbol that is furthest behind, ms."""
+        found: dict[Granularity, int] = {}
+        for sequence in self._shard.sequences.values():
+            for granularity, lane in sequence.lanes.items():
+                found[granularity] = min(found.get(granularity, lane.cursor), lane.cursor)
+        return found
+
     async def _reopen(self, stop: asyncio.Event) -> None:
         """Fences whoever holds the name, reads what is out, and goes on after that."""
         while not stop.is_set():
@@ -195,3 +203,20 @@ def _records(batch: Sequence[Ready]) -> list[Record]:
         for (symbol, granularity), out in last.items()
     ]
     return records
+
+
+def measured(outputs: Sequence[Output], now: int, metrics: Metrics) -> dict[Granularity, int]:
+    """Sets the ages of what is out, at the venue's time `now`; the newest closes, ms."""
+    newest: dict[Granularity, int] = {}
+    furthest: dict[Granularity, int] = {}
+    for output in outputs:
+        for granularity, close_ms in output.newest_close.items():
+            newest[granularity] = max(newest.get(granularity, 0), close_ms)
+        for granularity, close_ms in output.furthest().items():
+            furthest[granularity] = min(furthest.get(granularity, close_ms), close_ms)
+    for name, closes in (("last", newest), ("furthest", furthest)):
+        for granularity, close_ms in closes.items():
+            age_s = max(0.0, (now - close_ms) / 1_000)
+            metric = f"chandler_ingest_{name}_candle_age_seconds"
+            metrics.set(metric, age_s, granularity=granularity)
+    return newest

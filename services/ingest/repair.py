@@ -16,7 +16,7 @@ from chandler.exchanges.bitget.pacing import Backoff
 from chandler.exchanges.bitget.rest import Rest
 from chandler.streams.telemetry.metrics import Metrics
 from services.ingest.clock import Clock
-from services.ingest.complaints import Complaints
+from services.ingest.complaints import LIMITED, Complaints
 from services.ingest.shard import Shard
 
 CONCURRENT_MAX = 8  # requests under way
@@ -194,7 +194,7 @@ class Repair:
 
     def _say(self, wish: Wish, error: VenueError) -> None:
         sequence = wish.shard.sequences.get(wish.symbol)
-        cause = "venue limits us" if isinstance(error, RateLimited) else "venue does not answer"
+        cause = LIMITED if isinstance(error, RateLimited) else "venue does not answer"
         age = ""
         if sequence is not None:
             newest_ms = sequence.lanes[wish.ask.granularity].cursor

@@ -2,7 +2,9 @@
 
 from chandler.core.granularity import INTERVAL_MS
 from services.declaration import Metric, Service
+from services.ingest.complaints import LIMITED
 from services.ingest.edge import run
+from services.ingest.tickers import DROPPED
 
 SERVICE = Service(
     name="ingest",
@@ -24,6 +26,18 @@ SERVICE = Service(
             kind="gauge",
             doc="venue time since the close of the newest candle that is out",
             labels=("granularity",),
+        ),
+        Metric(
+            name="chandler_ingest_furthest_candle_age_seconds",
+            kind="gauge",
+            doc="venue time since the newest candle's close, of the symbol that is furthest behind",
+            labels=("granularity",),
+        ),
+        Metric(
+            name="chandler_ingest_requests_left",
+            kind="gauge",
+            doc="requests that the venue would still have taken in its second: the fewest it told",
+            labels=("endpoint",),
         ),
         Metric(
             name="chandler_ingest_request_weight_total", kind="counter", doc="REST requests made"
@@ -64,12 +78,14 @@ SERVICE = Service(
             kind="counter",
             doc="input that was not as it should be",
             labels=("cause",),
+            known=(LIMITED,),
         ),
         Metric(
             name="chandler_ingest_tickers_dropped_total",
             kind="counter",
             doc="tickers that came too late to be published",
             labels=("cause",),
+            known=DROPPED,
         ),
         Metric(
             name="chandler_ingest_untrusted",

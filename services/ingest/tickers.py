@@ -26,6 +26,7 @@ MINUTE = Granularity("1m")
 SILENT_S = 5.0  # of wall time without a ticker of any symbol of a shard; then REST is asked
 ASK_EVERY_S = 3.0
 SAY_EVERY_S = 0.1  # of wall time
+FROZEN, NOT_NEWER, SAID = DROPPED = ("was frozen", "not newer", "said to be out")
 FROZEN_S = 2.0  # of wall time without a turn: another ingest may have gone on meanwhile
 SLACK_MS = 500  # of the real venue, between the tickers of two symbols
 TAIL_RECORDS = 1_000  # of each partition, to find out what an older ingest has said
@@ -74,14 +75,14 @@ class Tickers:
         if socket:
             self.heard_at = self._monotonic()
         if self._is_held():
-            self._drop("was frozen")
+            self._drop(FROZEN)
             return
         if push.at <= self._newest.get(push.symbol, -1):
             if socket:  # REST repeats what it said before
-                self._drop("not newer")
+                self._drop(NOT_NEWER)
             return
         if push.at <= self.said:
-            self._drop("said to be out")
+            self._drop(SAID)
             return
         self._newest[push.symbol] = push.at
         self._newest_at = max(self._newest_at, push.at)

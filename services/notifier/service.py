@@ -4,9 +4,10 @@ It reads topics and writes commands; nothing that trades ever waits for it.
 """
 
 import os
+from typing import get_args
 
 from chandler.core.granularity import INTERVAL_MS
-from chandler.core.notices.channel import Bring
+from chandler.core.notices.channel import Bring, Outcome
 from chandler.core.notices.routing import TELEGRAM
 from services.declaration import Context, Metric, Service
 from services.layers import ConfigurationError
@@ -21,6 +22,8 @@ from services.telegram import api_url
 
 async def run(context: Context) -> None:
     """Tells and takes until the stop."""
+    for user in context.profile.users:
+        context.metrics.add("chandler_notifier_undelivered_total", 0, user=user)  # from the start
     token = token_of(context.installation, context.profile, os.environ)
     channels = channels_of(context)
     keeper = Keeper(context.installation, context.log)
@@ -72,6 +75,7 @@ SERVICE = Service(
             kind="counter",
             doc="messages handed to a channel, by what became of them",
             labels=("outcome",),
+            known=get_args(Outcome.__annotations__["what"]),
         ),
         Metric(
             name="chandler_notifier_undelivered_total",

@@ -126,6 +126,7 @@ SERVICE = Service(
             kind="counter",
             doc="signals read, by whether the file had them already",
             labels=("verdict",),
+            known=("new", "known"),
         ),
         Metric(name="chandler_recorder_file_signals", kind="gauge", doc="signals in signals.jsonl"),
         Metric(
@@ -151,6 +152,11 @@ SERVICE = Service(
             doc="from the record of a signal to that of an order that it opens, by Kafka's times",
         ),
         Metric(
+            name="chandler_recorder_signal_to_venue_seconds",
+            kind="histogram",
+            doc="from the record of a signal to that of the venue's word that it has the order",
+        ),
+        Metric(
             name="chandler_recorder_ledger_waits_total",
             kind="counter",
             doc="tries that the ledger could not take: locked, full, away",
@@ -160,6 +166,7 @@ SERVICE = Service(
             kind="counter",
             doc="what could not be read or done",
             labels=("cause",),
+            known=("undecodable",),
         ),
     ),
     run=run,

@@ -17,6 +17,8 @@ from services.declaration import Context, Metric, Metrics, Service
 
 NOTE_S_MAX = 0.05  # an evaluator that takes longer is reported; its note counts all the same
 SAY_AGAIN_S = 60.0
+CANDLE_TO_SIGNAL = "chandler_signals_candle_to_signal_seconds"
+SLOW = "chandler_signals_slow_notes_total"
 
 
 async def run(context: Context) -> None:
@@ -33,6 +35,8 @@ async def run(context: Context) -> None:
         await context.stop.wait()
         return
     await record_configs(context.installation, "signals", [engine.text for engine in engines])
+    for name in {each.evaluator.name for engine in engines for each in engine.evaluators}:
+        context.metrics.add(SLOW, 0, evaluator=name)  # there from the start
     for engine in engines:
         context.log.info("engine %s %s on %s", engine.name, engine.version, engine.granularity)
     await run_stage(
@@ -42,7 +46,9 @@ async def run(context: Context) -> None:
         reach_ms={f"indicators.{each}": INTERVAL_MS[each] for each in indicators_of(engines)},
         stop=context.stop,
         health=context.health,
-        observer=StageObserver("signals", context.metrics, context.log),
+        observer=StageObserver(
+            "signals", context.metrics, context.log, timed={"signals": CANDLE_TO_SIGNAL}
+        ),
     )
 
 
@@ -59,7 +65,7 @@ def timed(
         finally:
             ended = clock()
             if ended - started > NOTE_S_MAX:
-                metrics.add("chandler_signals_slow_notes_total", evaluator=evaluator.name)
+                metrics.add(SLOW, evaluator=evaluator.name)
                 if ended - said.get(evaluator.name, -SAY_AGAIN_S) >= SAY_AGAIN_S:
                     said[evaluator.name] = ended
                     log.warning(
@@ -82,7 +88,12 @@ SERVICE = Service(
     metrics=(
         *stage_metrics("signals"),
         Metric(
-            name="chandler_signals_slow_notes_total",
+            name=CANDLE_TO_SIGNAL,
+            kind="histogram",
+            doc="from the record of a candle to the commit of its signal, by Kafka's time and ours",
+        ),
+        Metric(
+            name=SLOW,
             kind="counter",
             doc="notes that took their evaluator more than 50 ms",
             labels=("evaluator",),

@@ -2,7 +2,6 @@
 
 import json
 import re
-from collections.abc import Iterable, Iterator
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ from chandler.core.granularity import INTERVAL_MS
 from chandler.streams.settings import PORT_ALERTS, PORT_BASE_DEFAULT, PORT_METRICS
 from chandler.streams.telemetry.metrics import Metrics, standard
 from grafana.build import rendered
+from grafana.selectors import meant, selectors, unshown
 from services.loading import load_service
 from services.topology import INSTANCE_STRIDE, ORDER, exists
 from tests.project.tree import ROOT, shown
@@ -21,15 +21,11 @@ from tests.project.tree import ROOT, shown
 RULES = ROOT / "prometheus" / "rules"
 RUNBOOKS = ROOT / "docs" / "runbooks"
 DASHBOARDS = sorted((ROOT / "grafana" / "dashboards").glob("*.json"))
-UNSHOWN = {  # metrics that no dashboard shows, each with its reason
-    "process_virtual_memory_bytes": "address space that is reserved says nothing of use",
-}
 OF_PROMETHEUS = {  # what Prometheus makes itself: its labels
     "up": {"job", "service", "instance"},
     "ALERTS": {"alertname", "alertstate", "severity"},
 }
 OF_TARGETS = {"job", "service", "instance"}  # prometheus.yml gives them to every series
-NO_METRICS = {"bool", "or", "and", "unless"}  # and whatever stands before a parenthesis
 QUESTIONS = {"healthy", "fast", "sees", "trades", "kafka"}
 SQL_VARIABLES = re.compile(r"\$\{(\w+):sqlstring\}")
 
@@ -68,38 +64,6 @@ def recorded() -> dict[str, str]:
     return {rule["record"]: rule["expr"] for rule in rules("recording.yml")}
 
 
-def selectors(expr: str) -> Iterator[tuple[str, list[tuple[str, str, str]]]]:
-    """(metric or "", its matchers) of every selector in PromQL."""
-    bare = re.sub(r"\b(by|on|ignoring|without|group_left|group_right)\s*\([^)]*\)", " ", expr)
-    strings = re.findall(r'"[^"]*"', bare)
-    held = re.sub(r'"[^"]*"', "§", bare)
-    held = re.sub(r"\[[^\]]*\]|\boffset \w+", " ", held)
-    at = 0
-    for found in re.finditer(
-        r"§|([A-Za-z_][\w:]*)?\s*\{([^}]*)\}|([A-Za-z_][\w:]*+)(?!\s*\()", held
-    ):
-        if found[0] == "§":
-            at += 1
-        elif found[2] is not None:
-            matchers = []
-            for label, how in re.findall(r"(\w+)\s*(=~|!~|!=|=)\s*§", found[2]):
-                matchers.append((label, how, strings[at].strip('"')))
-                at += 1
-            yield "" if found[1] in NO_METRICS else found[1] or "", matchers
-        elif found[3] not in NO_METRICS:
-            yield found[3], []
-
-
-def meant(name: str, matchers: Iterable[tuple[str, str, str]]) -> set[str]:
-    """The exported metrics that a selector can find."""
-    found = {name} if name else set(exported())
-    for label, how, value in matchers:
-        if label == "__name__":
-            wanted = how in ("=", "=~")
-            found = {each for each in found if bool(re.fullmatch(value, each)) == wanted}
-    return found
-
-
 def panels() -> list[tuple[str, dict[str, Any]]]:
     """(dashboard / title, panel) of every panel that is no heading."""
     return [
@@ -132,7 +96,7 @@ def test_a_query_asks_for_nothing_that_nobody_exports(where, expr):
         if name in recorded():
             continue
         known = OF_PROMETHEUS.get(name)
-        found = {name} if known else meant(name, matchers) & set(exported())
+        found = {name} if known else meant(name, matchers, exported()) & set(exported())
         assert found, f"{where}: no service exports {name or matchers}, see docs/topology.md"
         for label, _, _ in matchers:
             labels = [known or exported()[each] | OF_TARGETS | {"__name__"} for each in found]
@@ -157,23 +121,13 @@ def test_the_reader_of_queries_sees_what_they_ask_for():
 
 
 def test_every_exported_metric_is_shown_or_has_a_reason_not_to_be():
-    shown_ones: set[str] = set()
-    waiting = [expr for where, expr in queries() if not where.startswith(("rec", "alerts"))]
-    while waiting:
-        for name, matchers in selectors(waiting.pop()):
-            if name in recorded():
-                waiting.append(recorded()[name])
-            else:
-                shown_ones |= meant(name, matchers)
-    stems = {re.sub(r"_(bucket|sum|count)$", "", name) for name in shown_ones}
-    wanted = {re.sub(r"_(bucket|sum|count)$", "", name) for name in exported()}
-    unshown = sorted(wanted - stems - set(UNSHOWN))
+    shown_ones = [expr for where, expr in queries() if not where.startswith(("rec", "alerts"))]
+    missing, left_over = unshown(shown_ones, recorded(), exported())
 
-    assert not unshown, (
-        f"{unshown}: show them in a dashboard of grafana/, or say why not in UNSHOWN"
+    assert not missing, (
+        f"{missing}: show them in a dashboard of grafana/, or say why not in UNSHOWN"
     )
-    assert set(UNSHOWN) <= wanted, "UNSHOWN names what nobody exports: remove it"
-    assert not set(UNSHOWN) & stems, "UNSHOWN names what is shown: remove it"
+    assert not left_over, f"UNSHOWN names {left_over}, which are shown, or which nobody exports"
 
 
 def test_every_recording_rule_is_used():

@@ -40,7 +40,18 @@ def test_an_order_is_unknown_until_its_end_is_known():
     figures.committed(1, [Output("orders", "AUSDT", UNKNOWN)], state(), 0.01)
 
     assert told(metrics, "chandler_executor_unknown_orders") == 0
-    assert told(metrics, "chandler_executor_unknown_total") == 2
+    assert told(metrics, 'chandler_executor_unknown_total{account="one"}') == 2
+
+
+def test_an_account_s_unknown_orders_are_counted_from_nought_on():
+    """increase() does not see a counter's first event where nothing was before."""
+    metrics = Metrics("executor", METRICS)
+    figures = Figures(0, metrics, logging.getLogger("executor"))
+
+    figures.committed(1, [Output("orders", "AUSDT", requested("a"))], state(), 0.01)
+
+    assert told(metrics, 'chandler_executor_unknown_total{account="one"}') == 0
+    assert told(metrics, 'chandler_executor_intents_total{account="one"}') == 1
 
 
 def test_books_that_differ_are_shown_though_nothing_is_published():

@@ -32,6 +32,7 @@ from services.ingest.clock import Clock
 from services.ingest.complaints import Complaints
 from services.ingest.edge import BACKFILLING, Ingest
 from services.ingest.frames import Frames
+from services.ingest.output import Output, measured
 from services.ingest.service import SERVICE
 from services.ingest.shard import Shard
 from services.ingest.tickers import Tickers
@@ -234,3 +235,19 @@ async def test_the_state_says_how_far_the_backfill_is(tmp_path: Path) -> None:
         said.append((context.health.ready, context.health.state))
 
     assert said == [(False, "backfilling 0 %"), (False, "backfilling 40 %"), (True, "ready")]
+
+
+async def test_the_symbol_that_is_furthest_behind_has_an_age_of_its_own() -> None:
+    """The newest candle of all says nothing of one symbol that stands still."""
+    desk = Desk()
+    desk.shard.add(Sequence(Symbol("ETHUSDT"), {M5: OPEN + 1_200_000}))
+    clock = Clock(1.0)
+    output = Output(installation({}), desk.shard, clock, desk.metrics, logging.getLogger("test"))
+    output.newest_close[M5] = OPEN + 1_200_000
+
+    newest = measured([output], OPEN + 1_500_000, desk.metrics)
+
+    assert newest == {M5: OPEN + 1_200_000}
+    text = desk.metrics.text().decode()
+    assert 'chandler_ingest_last_candle_age_seconds{granularity="5m"} 300.0' in text
+    assert 'chandler_ingest_furthest_candle_age_seconds{granularity="5m"} 1500.0' in text

@@ -2,15 +2,22 @@
 
 from typing import Any
 
-from chandler.core.events import Event
+from chandler.core.events import Event, Symbol
+from chandler.core.trading.events import OrderAccepted
 from chandler.streams.reading.placed import Placed
 from services.declaration import Metrics
 from services.recorder import delays
-from services.recorder.delays import LEDGER, ORDER, Delays
+from services.recorder.delays import LEDGER, ORDER, VENUE, Delays
 from services.recorder.service import SERVICE
 from tests.services.ledgering import requested, signalled
 
 NOW_MS = 1_700_000_000_000
+
+
+def accepted(order: str) -> OrderAccepted:
+    return OrderAccepted(
+        id=order, account="one", agent="one", symbol=Symbol("AUSDT"), venue_id="1", at=1
+    )
 
 
 class Watched:
@@ -52,6 +59,29 @@ def test_an_order_counts_from_its_signal_whichever_is_read_first():
     watched.took((-200, signalled(2)))
 
     assert watched.figures(ORDER) == (3, 0.46)
+
+
+def test_the_venue_s_word_counts_from_the_signal_whichever_is_read_first():
+    watched = Watched()
+
+    watched.took((-900, requested("a", cause="signal-1")), (-700, accepted("a")))
+    assert watched.figures(VENUE) == (0, 0.0)
+    watched.took((-1_000, signalled(1)), (-650, accepted("a")))
+
+    assert watched.figures(VENUE) == (1, 0.3)
+
+
+def test_the_venue_s_word_on_what_no_signal_opened_counts_from_nothing():
+    watched = Watched()
+
+    watched.took(
+        (-1_000, signalled(1)),
+        (-900, requested("a", action="close", cause="signal-1")),
+        (-800, accepted("a")),
+        (-800, accepted("b")),
+    )
+
+    assert watched.figures(VENUE) == (0, 0.0)
 
 
 def test_what_closes_or_adds_or_was_asked_for_by_a_person_has_no_signal_to_count_from():

@@ -9,7 +9,7 @@ import logging
 import os
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import msgspec
@@ -19,6 +19,7 @@ from chandler.core.events import CandleSealed, DeadLetter, Event, IndicatorRow, 
 from chandler.core.granularity import DAY_MS, Granularity, interval_ms
 from chandler.core.stage import HoleError, Output, Stage
 from chandler.streams.exact import run_stage
+from chandler.streams.exact.fetched import Taken
 from chandler.streams.settings import installation
 
 INPUTS = ("candles.5m", "candles.1H")
@@ -80,6 +81,8 @@ class Silent:
     def __init__(self) -> None:
         self.letters: list[DeadLetter] = []
         self.restarts: list[str] = []
+
+    def published(self, outputs: Sequence[tuple[Output, Taken]]) -> None: ...
 
     def committed(self, records: int, outputs: int, seconds: float) -> None:
         pass

@@ -15,6 +15,7 @@ from chandler.streams import clients
 from chandler.streams.clients import transactional_producer
 from chandler.streams.codec import NewerSchemaError, encode
 from chandler.streams.exact import loop
+from chandler.streams.reader import read_topics
 from chandler.streams.settings import Installation
 from tests.streams.exact_cluster import (
     DEADLINE_S,
@@ -57,6 +58,21 @@ async def test_each_candle_gives_one_row_and_a_restart_goes_on_where_it_stopped(
         found = await rows_when(cluster, 100)
 
     assert exactly_once(found, SYMBOLS, 20)
+
+
+async def test_a_row_says_when_its_candle_was_written(cluster):
+    await publish(cluster, candles(0, 2))
+    async with running(cluster):
+        await rows_when(cluster, 10)
+    written = {}
+    async for record in read_topics(cluster, ["candles.5m"]):
+        written[f"{record.topic}/{record.partition}/{record.offset}"] = record.timestamp_ms
+
+    made = [record async for record in read_topics(cluster, ["indicators.5m"])]
+
+    assert len(made) == 10
+    for record in made:
+        assert int(record.headers["began"]) == written[record.headers["in"].decode()]
 
 
 async def test_an_aborted_transaction_is_never_seen(cluster):

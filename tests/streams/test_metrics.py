@@ -37,3 +37,19 @@ def test_without_a_service_everything_is_dropped() -> None:
     metrics.add("whatever", symbol="BTCUSDT")
 
     assert metrics.text() == b""
+
+
+def test_values_that_are_known_are_there_before_anything_happened() -> None:
+    """Where a series begins with its first event, rate() and increase() see no rise."""
+    seen = Metric(
+        name=SEEN.name, kind="counter", doc="seen", labels=("symbol",), known=("BTCUSDT",)
+    )
+
+    text = Metrics("ingest", (seen,)).text().decode()
+
+    assert 'chandler_ingest_seen_total{symbol="BTCUSDT"} 0.0' in text
+
+
+def test_a_metric_without_a_label_knows_no_values() -> None:
+    with pytest.raises(ValueError, match="only a counter with one label"):
+        Metrics("ingest", (Metric(name=AGE.name, kind="gauge", doc="age", known=("a",)),))

@@ -120,12 +120,20 @@ Answer = tuple[int, bytes]
 @contextlib.asynccontextmanager
 async def answering(
     reply: Callable[[web.Request], Awaitable[Answer]],
+    left: Iterable[str] = (),
 ) -> AsyncIterator[str]:
-    """The URL of a REST venue whose every answer is `reply`'s."""
+    """The URL of a REST venue whose every answer is `reply`'s.
+
+    `left`: what the first answers say of the requests that the venue still takes.
+    """
+    says = iter(left)
 
     async def handle(request: web.Request) -> web.Response:
         status, body = await reply(request)
-        return web.Response(status=status, body=body, content_type="application/json")
+        said = next(says, None)
+        headers = {} if said is None else {"x-mbx-used-remain-limit": said}
+        kind = "application/json"
+        return web.Response(status=status, body=body, content_type=kind, headers=headers)
 
     app = web.Application()
     app.router.add_get("/{path:.*}", handle)

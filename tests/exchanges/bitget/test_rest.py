@@ -207,6 +207,15 @@ async def test_depth_keeps_every_digit() -> None:
     assert depth.at == 1695870963008
 
 
+async def test_the_fewest_requests_that_the_venue_says_are_left_are_kept() -> None:
+    answers = in_turn([TIME] * 5)
+    async with answering(answers, ["9", "4", "many", "6"]) as url, client(url) as rest:
+        for _ in range(5):
+            await rest.server_time()
+
+    assert rest.left == {"time": 4}
+
+
 async def test_a_429_is_waited_out_and_asked_again() -> None:
     async with answering(in_turn([LIMITED, (429, b""), TIME])) as url, client(url) as rest:
         assert await rest.server_time() == 1688008631614

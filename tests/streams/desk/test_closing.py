@@ -59,7 +59,7 @@ def feed(taker: Taker[Tally], events: Iterable[tuple[str, Event]], written_ms: i
     for topic, event in events:
         place = max(taker.order.read(topic, 0), 0)
         record = SimpleNamespace(
-            value=encode(event), partition=0, offset=place, timestamp=written_ms
+            value=encode(event), partition=0, offset=place, timestamp=written_ms, headers=()
         )
         taker.feed(topic, record)
 

@@ -32,6 +32,7 @@ TRIES_UNREACHABLE_MAX = 3
 BODY_BYTES_MAX = 16 << 20
 CONNECTIONS_MAX = 16
 PER_MINUTE_MAX = 6000  # requests of all endpoints together, by IP (bitget-api §3.4)
+LEFT_HEADER = "x-mbx-used-remain-limit"  # bitget-api §3.4; of the endpoint, in this second
 TIMEOUT_S = 10.0  # of one answer, wall time
 # The whole-IP trip lasts five minutes and looks like any other 429: so far the wait must grow.
 THROTTLE = Backoff(first_s=1.0, most_s=300.0)
@@ -80,7 +81,9 @@ class Rest:
     """An async context manager. `rate` is the speed of the venue's clock.
 
     Every method raises the tree of errors.py and nothing else. `weight` counts requests made,
-    `throttled` answers 429, `rejected` rows that can't be true, by endpoint or cause.
+    `throttled` answers 429, `rejected` rows that can't be true, by endpoint or cause. `left` is
+    the fewest requests that the venue said it would still take in that second, by endpoint, since
+    somebody cleared it.
     """
 
     def __init__(
@@ -94,6 +97,7 @@ class Rest:
         self.weight: Counter[str] = Counter()
         self.throttled: Counter[str] = Counter()
         self.rejected: Counter[str] = Counter()
+        self.left: dict[str, int] = {}
         self._config = config
         self._random = random or Random()
         self._timeout = aiohttp.ClientTimeout(total=timeout_s)
@@ -278,6 +282,7 @@ class Rest:
         url = self._config.rest_url + _ENDPOINTS[endpoint]
         try:
             async with self._session.get(url, params=query) as response:
+                left = response.headers.get(LEFT_HEADER, "")
                 body = await read_body(response)
         except TimeoutError:
             raise errors.VenueUnreachable(
@@ -285,6 +290,8 @@ class Rest:
             ) from None
         except (aiohttp.ClientError, OSError) as error:
             raise errors.VenueUnreachable(f"{endpoint}: {_one_line(error)}") from None
+        if left.isdecimal():
+            self.left[endpoint] = min(int(left), self.left.get(endpoint, int(left)))
         try:
             answer = read_answer(endpoint, response.status, body)
         except errors.RateLimited:

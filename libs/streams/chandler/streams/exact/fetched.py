@@ -11,6 +11,7 @@ from chandler.core.watermarks import CloseMarks, Merged, ShardMarks
 from chandler.streams.codec import UndecodableError, decode
 
 RAW_BYTES_MAX = 4_096  # of a dead letter
+BEGAN = "began"  # a header: when the first record that led to this one was written, ms
 
 Offset = dict[str, dict[int, int]]  # topic → partition → offset
 
@@ -38,6 +39,7 @@ class Taken(NamedTuple):
     at: int  # event time; -1 for an undecodable record
     fault: str
     raw: bytes
+    began_ms: int = -1  # when the record was written, or the first one that led to it
 
 
 def decoded(topic: str, record: Any) -> Taken:
@@ -49,6 +51,7 @@ def decoded(topic: str, record: Any) -> Taken:
         at = event_at(event)
     except UndecodableError as error:
         fault = str(error)
+    began = next((value for name, value in record.headers if name == BEGAN), b"")
     return Taken(
         topic,
         record.partition,
@@ -58,6 +61,7 @@ def decoded(topic: str, record: Any) -> Taken:
         at,
         fault,
         record.value or b"",
+        int(began) if began.isdigit() else record.timestamp,
     )
 
 

@@ -5,7 +5,7 @@ A lane owns the transactional producer of its partition; starting it fences ever
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Generic, Protocol, TypeVar
 
 import msgspec
@@ -15,7 +15,7 @@ from chandler.core.events import DeadLetter
 from chandler.core.stage import HoleError, Output, Stage
 from chandler.streams.clients import topic_name
 from chandler.streams.codec import encode
-from chandler.streams.exact.fetched import Taken, decoded, letter
+from chandler.streams.exact.fetched import BEGAN, Taken, decoded, letter
 from chandler.streams.exact.intake import Strategy
 from chandler.streams.exact.restore import OFFSETS_KEY, Offsets, Restored
 from chandler.streams.settings import Installation
@@ -36,6 +36,8 @@ class Observer(Protocol):
     """Where a lane reports what it does."""
 
     def committed(self, records: int, outputs: int, seconds: float) -> None: ...
+
+    def published(self, outputs: Sequence[tuple[Output, Taken]]) -> None: ...
 
     def dead_letter(self, letter: DeadLetter) -> None: ...
 
@@ -172,6 +174,7 @@ class Lane(Generic[S]):
         self._states.update(batch.dirty)
         seconds = time.perf_counter() - batch.started
         self._observer.committed(batch.count, len(batch.outputs), seconds)
+        self._observer.published(batch.outputs)
 
     def _passed(self, taken: Taken) -> None:
         self._intake.passed(taken)
@@ -212,7 +215,7 @@ class Lane(Generic[S]):
                 encode(output.event),
                 output.key,
                 None,
-                [("in", source)],
+                [("in", source), (BEGAN, str(taken.began_ms).encode())],
             )
         for key, state in batch.dirty.items():
             await self._send(state_topic, _encode_state(state), key, self.partition)

@@ -2,8 +2,11 @@
 
 import logging
 import time
+from collections.abc import Callable, Mapping, Sequence
 
 from chandler.core.events import DeadLetter
+from chandler.core.stage import Output
+from chandler.streams.exact.fetched import Taken
 from chandler.streams.telemetry.metrics import Metric, Metrics
 
 SAY_AGAIN_S = 60.0  # the same cause at the same place is logged once in this time
@@ -26,6 +29,7 @@ def stage_metrics(service: str) -> tuple[Metric, ...]:
             kind="counter",
             doc="what could not be read or done",
             labels=("cause",),
+            known=("undecodable",),
         ),
         Metric(name=f"{prefix}_restarts_total", kind="counter", doc="starts anew after an error"),
     )
@@ -34,16 +38,33 @@ def stage_metrics(service: str) -> tuple[Metric, ...]:
 class StageObserver:
     """Counts what a lane reports; says each fault once a minute."""
 
-    def __init__(self, service: str, metrics: Metrics, log: logging.Logger) -> None:
+    def __init__(
+        self,
+        service: str,
+        metrics: Metrics,
+        log: logging.Logger,
+        timed: Mapping[str, str] | None = None,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        """`timed`: topic → the histogram of how long after its first cause an output is out."""
         self._prefix = f"chandler_{service}"
         self._metrics = metrics
         self._log = log
+        self._timed = timed or {}
+        self._clock = clock
         self._said: dict[str, float] = {}
 
     def committed(self, records: int, outputs: int, seconds: float) -> None:
         self._metrics.add(f"{self._prefix}_records_total", records)
         self._metrics.add(f"{self._prefix}_outputs_total", outputs)
         self._metrics.observe(f"{self._prefix}_transaction_seconds", seconds)
+
+    def published(self, outputs: Sequence[tuple[Output, Taken]]) -> None:
+        """They are committed."""
+        now_ms = self._clock() * 1_000
+        for output, taken in outputs if self._timed else ():
+            if (name := self._timed.get(output.topic)) is not None:
+                self._metrics.observe(name, max(0.0, now_ms - taken.began_ms) / 1_000)
 
     def dead_letter(self, letter: DeadLetter) -> None:
         self._metrics.add(f"{self._prefix}_dead_letters_total", cause=letter.cause)

@@ -21,6 +21,7 @@ class Metric(msgspec.Struct, frozen=True, kw_only=True):
     kind: Literal["counter", "gauge", "histogram"]
     doc: str
     labels: tuple[str, ...] = ()
+    known: tuple[str, ...] = ()  # values of its one label that are there from the start, at 0
 
 
 def standard(service: str) -> tuple[Metric, ...]:
@@ -53,10 +54,13 @@ class Metrics:
         prefix = f"chandler_{self._service}_"
         if not metric.name.startswith(prefix):
             raise ValueError(f"metric {metric.name} of {self._service} must begin with {prefix}")
+        if metric.known and (metric.kind != "counter" or len(metric.labels) != 1):
+            raise ValueError(f"metric {metric.name}: only a counter with one label knows values")
         if metric.kind == "counter":
-            self._made[metric.name] = Counter(
-                metric.name, metric.doc, metric.labels, registry=self._registry
-            )
+            counter = Counter(metric.name, metric.doc, metric.labels, registry=self._registry)
+            for value in metric.known:
+                counter.labels(value)  # rate() sees no rise where nothing was before
+            self._made[metric.name] = counter
         elif metric.kind == "gauge":
             self._made[metric.name] = Gauge(
                 metric.name, metric.doc, metric.labels, registry=self._registry

@@ -1,0 +1,1 @@
+"""The dashboards asked for real: against the running demo, its Prometheus and its ledger."""
