@@ -1,11 +1,15 @@
 """What does it trade? Signals that became orders or refusals, fills, positions, PnL, drawdown."""
 
+from typing import get_args
+
+from chandler.core.trading.orders import FaultKind
 from grafana.panels import RATE, lines, prom, row, series, sql, stat, table
 
 ANSWERS = (
     "What each agent and engine ordered, what was refused and why, and what came of it. Money is "
     "the quote coin; times are those of the records."
 )
+FAULTS = ", ".join(f"('{kind}')" for kind in get_args(FaultKind))
 PANELS = [
     row("Now"),
     stat(
@@ -180,12 +184,18 @@ PANELS = [
     ),
     table(
         "Faults in the life of orders",
-        "What must not happen to an order, from the ledger; there should be none.",
+        "What must not happen to an order, by its name, and the last one of each; there should be "
+        "none. What the venue closes by itself (a stop that it held) is none.",
         sql(
-            """SELECT to_timestamp(e.written_ms / 1000.0) AS "time", o.agent, o.symbol,
-            e.order_id, e.fault, e.detail FROM order_events e JOIN orders o ON o.id = e.order_id
-            WHERE e.fault <> '' AND within(e.written_ms) AND among(agent, o.agent)
-            ORDER BY e.written_ms DESC LIMIT 50"""
+            f"""SELECT known.fault, count(e.order_id) AS events,
+            max(to_timestamp(e.written_ms / 1000.0)) AS last,
+            (array_agg(o.agent || ' ' || o.symbol || ' ' || e.order_id || ': ' || e.detail
+              ORDER BY e.written_ms DESC))[1] AS "last order"
+            FROM (VALUES {FAULTS}) AS known (fault)
+            LEFT JOIN (order_events e JOIN orders o ON o.id = e.order_id)
+              ON e.fault = known.fault AND within(e.written_ms) AND among(agent, o.agent)
+              AND NOT (e.fault = 'not_requested' AND e.type = 'OrderFilled' AND o.action = 'close')
+            GROUP BY known.fault ORDER BY events DESC, known.fault"""  # noqa: S608 - the names are core's
         ),
         width=8,
     ),
