@@ -2,7 +2,7 @@
 SHELL := /bin/sh
 BIN := .venv/bin
 
-.PHONY: help setup check style types imports rendered tree test up bench render image deploy-check observe-check
+.PHONY: help setup check style types imports rendered tree test up bench render image deploy-check observe-check deploy-test
 .DEFAULT_GOAL := help
 
 help:  ## lists these
@@ -47,6 +47,9 @@ deploy-check: setup  ## manifests, compose, Dockerfile, alerting rules; needs Go
 
 observe-check: setup  ## every query of the dashboards against the running demo, < 8 minutes
 	@sh grafana/check.sh
+
+deploy-test:  ## images, the demo by compose, kills, bad input; needs Docker. ARGS=--offline builds Kafka
+	@python3 -m deploy.trial $(ARGS)
 
 render:  ## writes topology, manifests and lists of ports from the declarations
 	./chandler render

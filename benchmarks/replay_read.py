@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-import pyarrow.parquet
+import pyarrow.csv
 from aiokafka import AIOKafkaConsumer
 
 from chandler.core.events import CandleMissing, CandleSealed, Symbol
@@ -53,7 +53,7 @@ def place() -> Iterator[Installation]:
 
 def candles(path: Path, number: int) -> list[CandleSealed]:
     """The file's first candles by time; -1: all."""
-    table = pyarrow.parquet.read_table(path).sort_by("open_time")
+    table = pyarrow.csv.read_csv(path).sort_by("open_time")
     table = table.slice(0, number if number >= 0 else None)
     columns = [table[name].to_pylist() for name in ("symbol", "open_time", "open", "high")]
     columns += [table[name].to_pylist() for name in ("low", "close", "volume")]
@@ -161,7 +161,7 @@ def measure(base: Installation, name: str, way: Way) -> None:
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="chandler bench replay_read")
-    parser.add_argument("--candles", type=Path, default=SHIPPED, help="a Parquet file")
+    parser.add_argument("--candles", type=Path, default=SHIPPED, help="a CSV file, packed or not")
     parser.add_argument("--number", type=int, default=300_000)
     parser.add_argument("--live", type=int, default=30_000, help="candles written as ingest does")
     arguments = parser.parse_args()

@@ -20,6 +20,7 @@ def broker_of(profile: Profile, installation: Installation, account: str) -> Bro
         data=installation.data,
         environ=os.environ,
         simulator=_simulator(profile, installation),
+        simulator_host=installation.simulator_host,
     )
 
 

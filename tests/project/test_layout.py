@@ -11,6 +11,7 @@ TOP = {
     ".dockerignore",
     ".env",
     ".gitattributes",
+    ".github",
     ".gitignore",
     "CHANGELOG.md",
     "Dockerfile",

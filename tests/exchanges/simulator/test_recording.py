@@ -1,7 +1,10 @@
 """Candle files are read exactly or refused in one line; coins made from them are plausible."""
 
+import gzip
 import math
+import sys
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -111,6 +114,53 @@ def test_csv_and_parquet_give_the_same(tmp_path: Path) -> None:
     assert [tape[1:3] for tape in map(finite, first.tapes)] == [
         tape[1:3] for tape in map(finite, second.tapes)
     ]
+
+
+def test_a_packed_csv_is_read_as_a_plain_one(tmp_path: Path) -> None:
+    text = write_csv(tmp_path / "plain.csv", candles("AAAUSDT", slots=50))
+    packed = tmp_path / "packed.csv.gz"
+    packed.write_bytes(gzip.compress(text.read_bytes()))
+
+    found = read_recording(packed, 1, 1)
+
+    assert finite(found.tapes[0]) == finite(read_recording(text, 1, 1).tapes[0])
+    packed.write_bytes(packed.read_bytes()[:-100])
+    with pytest.raises(SimulatorError, match=r"packed\.csv\.gz: expected Parquet or CSV"):
+        read_recording(packed, 1, 1)
+
+
+def test_times_may_be_written_as_dates(tmp_path: Path) -> None:
+    rows = candles("AAAUSDT", slots=50)
+    text = write_csv(tmp_path / "numbers.csv", rows)
+    for row in rows:
+        row["open_time"] = f"{datetime.fromtimestamp(row['open_time'] / 1000, UTC):%FT%TZ}"
+
+    found = read_recording(write_csv(tmp_path / "dates.csv", rows), 1, 1)
+
+    assert found.origin_ms == ORIGIN_MS
+    assert finite(found.tapes[0]) == finite(read_recording(text, 1, 1).tapes[0])
+
+
+def test_a_row_that_is_too_short_is_refused(tmp_path: Path) -> None:
+    file = write_csv(tmp_path / "short.csv", candles("AAAUSDT", slots=20))
+    file.write_text(file.read_text() + "AAAUSDT,1704067200000\n")
+
+    with pytest.raises(SimulatorError, match=r"expected 7 values in each row, found AAAUSDT,17"):
+        read_recording(file, 1, 1)
+
+
+def test_parquet_without_pyarrow_is_refused_in_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The image of the services has none: it is half as large as all the rest."""
+    file = tmp_path / "some.parquet"
+    pq.write_table(pa.Table.from_pylist(candles("AAAUSDT", slots=50)), file)
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    monkeypatch.setitem(sys.modules, "pyarrow.parquet", None)
+
+    with pytest.raises(SimulatorError, match="convert the file to CSV") as raised:
+        read_recording(file, 1, 1)
+    assert "\n" not in str(raised.value)
 
 
 def finite(tape: Tape) -> tuple[str, list[float], list[float]]:

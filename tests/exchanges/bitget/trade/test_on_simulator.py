@@ -11,6 +11,7 @@ from chandler.core.trading.agents import AccountConfig
 from chandler.core.trading.broker import VALID_MS, AccountError, Refused, Unknown
 from chandler.exchanges.bitget.config import VenueConfig
 from chandler.exchanges.bitget.trade.broker import BitgetBroker, bitget_broker
+from chandler.exchanges.bitget.trade.config import trade_config
 from chandler.exchanges.bitget.trade.keys import Keys, load_keys
 from tests.exchanges.conformance.bench import Case, later
 from tests.exchanges.conformance.benches import SimulatorBench, simulated
@@ -124,6 +125,18 @@ async def test_an_account_on_the_simulator_takes_the_simulators_keys_alone(
     await broker.close()
 
     assert broker._keys.key == load_keys("main", tmp_path / "simulator", {}).key
+
+
+def test_the_simulator_may_be_in_a_container_of_its_own():
+    """Under compose the demo's live agent never traded: its simulator was not on this machine."""
+    account = AccountConfig(on_simulator=True)
+    where = VenueConfig(rest_url="http://simulator:29002", ws_url="ws://simulator:29002/v2/ws")
+
+    assert trade_config(account, where, "simulator").ws_url == "ws://simulator:29002"
+    with pytest.raises(AccountError, match="on_simulator"):
+        trade_config(account, where, "elsewhere")
+    with pytest.raises(AccountError, match="on_simulator"):
+        trade_config(account, where)
 
 
 @pytest.mark.parametrize(

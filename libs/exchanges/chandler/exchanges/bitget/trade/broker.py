@@ -56,13 +56,14 @@ def bitget_broker(
     data: Path,
     environ: Mapping[str, str],
     simulator: VenueConfig | None,
+    simulator_host: str = "",
 ) -> "BitgetBroker":
     """The broker of account `name`; AccountError if keys or venue are missing. Opens nothing.
 
     An account on the simulator takes the keys that the simulator made, never real ones:
     AccountAwaited before it has made them.
     """
-    config = trade_config(account, simulator)
+    config = trade_config(account, simulator, simulator_host)
     if account.on_simulator:
         if not keys_there(name, data / SIMULATOR_FOLDER):
             raise AccountAwaited("the simulator has made no keys for it yet: is it running?")

@@ -26,9 +26,12 @@ class TradeConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     margin_coin: str = "USDT"
 
 
-def trade_config(account: AccountConfig, simulator: VenueConfig | None) -> TradeConfig:
+def trade_config(
+    account: AccountConfig, simulator: VenueConfig | None, simulator_host: str = ""
+) -> TradeConfig:
     """The venue of an account. `simulator`: this installation's, where there is one.
 
+    It is on this machine, or on `simulator_host` where the installation names one (a container).
     Never a silent fall-back: an account says `on_simulator` or trades at the real venue.
     """
     if not account.on_simulator:
@@ -38,11 +41,14 @@ def trade_config(account: AccountConfig, simulator: VenueConfig | None) -> Trade
             demo=account.demo,
             margin_mode=account.margin_mode,
         )
-    if simulator is None or not is_local(simulator.rest_url):
+    if simulator is None or not (
+        is_local(simulator.rest_url) or urlsplit(simulator.rest_url).hostname == simulator_host
+    ):
         found = simulator.rest_url if simulator else "none"
         raise AccountError(
             f"the account is on_simulator and the profile's simulator is {found}: expected one "
-            "on this machine; enable it, or set on_simulator = false for the real venue"
+            "on this machine or at CHANDLER_SIMULATOR_HOST; enable it, or set on_simulator = false "
+            "for the real venue"
         )
     socket = urlsplit(simulator.ws_url)
     return TradeConfig(
