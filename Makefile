@@ -2,7 +2,8 @@
 SHELL := /bin/sh
 BIN := .venv/bin
 
-.PHONY: help setup check style types imports rendered tree test up bench render image deploy-check observe-check deploy-test
+.PHONY: help setup check style types imports rendered tree test up bench render image
+.PHONY: deploy-check observe-check deploy-test kube-test pods-test
 .DEFAULT_GOAL := help
 
 help:  ## lists these
@@ -42,7 +43,7 @@ bench:  ## the streams' benchmark
 image:  ## builds the image of the services as chandler:local
 	docker build --target services --tag chandler:local .
 
-deploy-check: setup  ## manifests, compose, Dockerfile, alerting rules; needs Go, no engine
+deploy-check: setup  ## manifests, compose, Dockerfile, rules, dashboards; needs Go and npm, no engine
 	@sh deploy/check.sh
 
 observe-check: setup  ## every query of the dashboards against the running demo, < 8 minutes
@@ -50,6 +51,15 @@ observe-check: setup  ## every query of the dashboards against the running demo,
 
 deploy-test:  ## images, the demo by compose, kills, bad input; needs Docker. ARGS=--offline builds Kafka
 	@python3 -m deploy.trial $(ARGS)
+
+kube-test: setup  ## applies the manifests to kubectl's Kubernetes and takes them away; then pods-test
+	@sh deploy/check.sh install
+	@$(BIN)/python -P deploy/kube.py .cache/deploy/operator .cache/deploy/strimzi
+	@$(MAKE) --no-print-directory pods-test
+
+pods-test: setup  ## runs each pod of the demo's manifests as a container; needs Docker, kubectl, the image
+	@mkdir -p .cache && kubectl kustomize k8s >.cache/demo.yaml
+	@$(BIN)/python -P deploy/pods.py .cache/demo.yaml
 
 render:  ## writes topology, manifests and lists of ports from the declarations
 	./chandler render

@@ -227,11 +227,7 @@ def heat(title: str, description: str, metric: str, *, width: int = 12) -> Panel
 
 def table(title: str, description: str, query: Query, *, width: int = 12) -> Panel:
     """Rows; a column says its unit itself."""
-    options: Json = {
-        "showHeader": True,
-        "cellHeight": "sm",
-        "footer": {"show": False, "reducer": ["sum"], "countRows": False},
-    }
+    options: Json = {"showHeader": True, "cellHeight": "sm"}
     custom: Json = {"align": "auto", "cellOptions": {"type": "auto"}, "inspect": False}
     return _panel(
         "table",

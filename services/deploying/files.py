@@ -49,12 +49,15 @@ def strangers(wanted: Mapping[Path, str], root: Path) -> list[Path]:
 
 
 def topic(one: Topic) -> Plain:
-    """Strimzi's resource; its own name is in small letters, the topic's isn't always."""
+    """Strimzi's resource; its own name has small letters and no underscore, the topic's may."""
     settings = configuration(one) | {"min.insync.replicas": str(IN_SYNC_MIN)}
     return {
         "apiVersion": "kafka.strimzi.io/v1beta2",
         "kind": "KafkaTopic",
-        "metadata": {"name": one.name.lower(), "labels": {"strimzi.io/cluster": CLUSTER}},
+        "metadata": {
+            "name": one.name.lower().replace("_", "-"),
+            "labels": {"strimzi.io/cluster": CLUSTER},
+        },
         "spec": {
             "topicName": one.name,
             "partitions": partitions_of(one, PARTITIONS),

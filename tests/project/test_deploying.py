@@ -264,6 +264,15 @@ class TestPlaces:
         assert {one["replicas"] for one in found.values()} == {3}
         assert found["signals"]["partitions"] == files.PARTITIONS
 
+    def test_a_resource_has_a_name_that_the_api_takes(self):
+        """Topics with an underscore in theirs were refused by it, and by no schema."""
+        names = [(one["kind"], one["metadata"]["name"]) for one in manifests() if "metadata" in one]
+        topics = [name for kind, name in names if kind == "KafkaTopic"]
+        part = "[a-z0-9]([-a-z0-9]*[a-z0-9])?"
+
+        assert [name for _, name in names if not re.fullmatch(rf"{part}(\.{part})*", name)] == []
+        assert len(topics) == len(set(topics)) == len(TOPICS)
+
     def test_production_sets_what_its_topics_and_shards_are_made_for(self):
         text = (ROOT / "k8s/overlays/production/kustomization.yaml").read_text()
         overlay = yaml.safe_load(text)
