@@ -8,6 +8,7 @@ import hmac
 import logging
 import time
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import aclosing
 from typing import Any, Literal
 
 import msgspec
@@ -52,9 +53,11 @@ async def follow(
     """
     while not stop.is_set():
         try:
-            async for batch in follow_lanes(installation, topics, offsets(), since_ms, stop, begun):
-                heard()
-                await take(batch)
+            lanes = follow_lanes(installation, topics, offsets(), since_ms, stop, begun)
+            async with aclosing(lanes) as batches:  # its consumer ends here, not at some time
+                async for batch in batches:
+                    heard()
+                    await take(batch)
         except ReadError as error:
             log.warning("%s: tried again", error)
             await pause(AGAIN_S, stop)

@@ -45,9 +45,15 @@ class Lived:
         self.run(self._begin())
         return self
 
+    async def _end(self):
+        """Nothing is left when it returns: what was left open is still closing."""
+        await self._stack.aclose()
+        await asyncio.gather(*(asyncio.all_tasks() - {asyncio.current_task()}))
+        await asyncio.get_running_loop().shutdown_asyncgens()
+
     def __exit__(self, *_):
         try:
-            self.run(self._stack.aclose())
+            self.run(self._end())
         finally:
             self._loop.call_soon_threadsafe(self._loop.stop)
             self._thread.join()
