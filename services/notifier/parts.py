@@ -80,7 +80,7 @@ class Notifier:
         host = context.installation.http_host
         port = context.installation.port(PORT_ALERTS)
         secret = os.environ.get(SECRET_VARIABLE) or mounted(SECRET_FILE, os.environ)
-        work = [self._views.run(context.stop), self._follow(), self._tell_health()]
+        work = [self._views.run(), self._follow(), self._tell_health()]
         if self._telegram is not None:
             work += [self._bot.known_by(self._telegram, context), self._listen(self._telegram)]
         async with AlertServer(host, port, loop.alert, secret), asyncio.TaskGroup() as group:

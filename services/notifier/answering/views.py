@@ -56,18 +56,15 @@ class Views:
         self._troubles: dict[Followed, str] = dict.fromkeys(("desk", "orders", "lately"), NOT_YET)
         self._heard: dict[Followed, float] = {}  # of what is never silent for long; monotonic
 
-    async def run(self, stop: asyncio.Event) -> None:
-        """Follows until `stop`; Kafka's outages are waited for."""
-        following = (
-            self._kept("desk", self._desk),
-            self._kept("orders", self._orders),
-            self._kept("lately", self._lately),
-        )
+    async def run(self) -> None:
+        """Follows until it is cancelled; Kafka's outages are waited for.
+
+        By nothing else: a second cancellation would interrupt the closing of a reader.
+        """
         async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(each) for each in following]
-            await stop.wait()
-            for task in tasks:
-                task.cancel()
+            group.create_task(self._kept("desk", self._desk))
+            group.create_task(self._kept("orders", self._orders))
+            group.create_task(self._kept("lately", self._lately))
 
     def symbols(self) -> frozenset[str]:
         """Those that ingest follows: what can be traded and drawn."""

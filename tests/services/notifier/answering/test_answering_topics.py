@@ -49,11 +49,10 @@ class Followed:
 async def followed(desk: Installation, topics: Create) -> AsyncIterator[Followed]:
     await topics(["market", "logs", "candles.last", "instruments"], partitions=2)
     made = Followed(Sources(desk, configuration(desk).profile, logging.getLogger("test")))
-    stop = asyncio.Event()
-    running = asyncio.create_task(made.views.run(stop))
+    running = asyncio.create_task(made.views.run())
     yield made
-    stop.set()
-    await running
+    running.cancel()
+    await asyncio.wait([running])
 
 
 async def test_answers_follow_the_topics(

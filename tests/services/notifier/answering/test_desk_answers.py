@@ -315,14 +315,12 @@ async def test_a_lookup_that_takes_too_long_is_not_an_order_that_is_not_there(
 
 async def test_views_wait_for_kafka_and_say_what_is_missing(tmp_path: Path) -> None:
     scene = Scene(tmp_path, "anna")
-    stop = asyncio.Event()
-
-    running = asyncio.create_task(scene.views.run(stop))
+    running = asyncio.create_task(scene.views.run())
     while "Kafka can't be reached" not in scene.views.trouble("desk"):
         await asyncio.sleep(0)
     said = await scene.text("positions")
-    stop.set()
-    await running
+    running.cancel()
+    await asyncio.wait([running])
 
     assert "Warning: Kafka can't be reached at 127.0.0.1:9: start it with" in said
 
