@@ -18,6 +18,7 @@ from chandler.core.granularity import DAY_MS, Granularity, interval_ms
 from chandler.core.stage import Stage
 from chandler.streams.catalogue import topic as catalogued
 from chandler.streams.clients import admin, consumer, producer, topic_name, transactional_producer
+from chandler.streams.closing import close
 from chandler.streams.codec import decode, encode
 from chandler.streams.exact import run_stage
 from chandler.streams.settings import Installation
@@ -92,7 +93,9 @@ async def publish_raw(installation: Installation, topic: str, value: bytes, key:
 async def read(installation: Installation, topic: str) -> list[Event]:
     """All committed events of a topic, by partition and offset."""
     name = topic_name(installation, topic)
-    async with consumer(installation, fetch_max_wait_ms=50) as client:
+    client = consumer(installation, fetch_max_wait_ms=50)
+    try:
+        await client.start()
         await client._client.force_metadata_update()
         partitions = client.partitions_for_topic(name) or await _partitions(client, name)
         assigned = [TopicPartition(name, partition) for partition in sorted(partitions)]
@@ -108,6 +111,8 @@ async def read(installation: Installation, topic: str) -> list[Event]:
                 return events
             for records in (await client.getmany(*behind, timeout_ms=100)).values():
                 events += [decode(topic, record.value) for record in records]
+    finally:
+        await close(client)
 
 
 async def _partitions(client: object, name: str) -> set[int]:

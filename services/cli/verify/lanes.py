@@ -9,6 +9,7 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import Any
 
 from chandler.replay.audit.verdict import Read
+from chandler.streams.closing import close
 from chandler.streams.reader import (
     BATCH_MAX,
     POLL_MS,
@@ -50,7 +51,7 @@ class Lanes:
                     ends = await reader.end_offsets(places)
                     self.ranges[topic] = (places[0], begins[places[0]], ends[places[0]])
         finally:
-            await reader.stop()
+            await close(reader)
 
     def whole(self, topic: str) -> bool:
         """Whether the topic still has all its records here."""
@@ -68,7 +69,7 @@ class Lanes:
         """Ends a reader, once."""
         if reader in self.open:
             self.open.remove(reader)
-            self.loop.run_until_complete(reader.stop())
+            self.loop.run_until_complete(close(reader))
 
     def close(self) -> None:
         """Ends all readers, also of lanes that were not read to their end."""
@@ -149,7 +150,7 @@ async def sizes(
         begins = await reader.beginning_offsets(places)
         ends = await reader.end_offsets(places)
     finally:
-        await reader.stop()
+        await close(reader)
     return {
         topic: sum(ends[tp] - begins[tp] for tp in parts if tp in ends)
         for topic, parts in found.items()

@@ -11,6 +11,7 @@ from aiokafka.partitioner import DefaultPartitioner
 
 from chandler.core.events import Event
 from chandler.streams.clients import topic_name
+from chandler.streams.closing import close
 from chandler.streams.reader import Record, connected, record_of
 from chandler.streams.settings import Installation
 
@@ -36,7 +37,7 @@ class Lookup:
 
     async def __aexit__(self, *_: object) -> None:
         assert self._reader is not None
-        await self._reader.stop()
+        await close(self._reader)
 
     async def at(self, topic: str, partition: int, offset: int) -> Record | None:
         """The record at exactly `offset`."""

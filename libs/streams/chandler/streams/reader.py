@@ -13,6 +13,7 @@ from aiokafka.errors import KafkaError
 from chandler.core.events import Event
 from chandler.streams.catalogue import topic
 from chandler.streams.clients import admin, catalogue_name, consumer, topic_name
+from chandler.streams.closing import close
 from chandler.streams.codec import UndecodableError, decode
 from chandler.streams.settings import Installation
 
@@ -38,19 +39,6 @@ class Record(NamedTuple):
     headers: dict[str, bytes]
 
 
-async def closed(reader: AIOKafkaConsumer) -> None:
-    """Stops it whole: a cancellation that comes meanwhile goes on afterwards.
-
-    One that is interrupted never closes its connections, and says nothing of it.
-    """
-    stopping = asyncio.ensure_future(reader.stop())
-    try:
-        await asyncio.shield(stopping)
-    except asyncio.CancelledError:
-        await asyncio.wait([stopping])
-        raise
-
-
 async def connected(installation: Installation, wait_ms: int = 100) -> AIOKafkaConsumer:
     """A started consumer; ReadError if Kafka can't be reached.
 
@@ -60,13 +48,13 @@ async def connected(installation: Installation, wait_ms: int = 100) -> AIOKafkaC
     try:
         await reader.start()
     except (KafkaError, OSError) as error:
-        await closed(reader)
+        await close(reader)
         raise ReadError(
             f"Kafka can't be reached at {installation.bootstrap}: start it with "
             "./chandler kafka start, or set CHANDLER_BROKERS"
         ) from error
     except BaseException:  # cancelled
-        await closed(reader)
+        await close(reader)
         raise
     return reader
 
@@ -176,7 +164,7 @@ async def read_topics(
     except KafkaError as error:
         raise ReadError(f"{', '.join(found)} can't be read to the end: {error!r}") from error
     finally:
-        await closed(reader)
+        await close(reader)
 
 
 async def follow(
@@ -214,7 +202,7 @@ async def follow_batches(
     except KafkaError as error:
         raise ReadError(f"{names[0]} can't be followed any more: {error!r}") from error
     finally:
-        await closed(reader)
+        await close(reader)
 
 
 async def follow_lanes(
@@ -253,4 +241,4 @@ async def follow_lanes(
     except KafkaError as error:
         raise ReadError(f"{', '.join(found)} can't be followed: {error!r}") from error
     finally:
-        await closed(reader)
+        await close(reader)

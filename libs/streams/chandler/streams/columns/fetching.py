@@ -12,6 +12,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 
 from chandler.streams.clients import topic_name
+from chandler.streams.closing import close
 from chandler.streams.columns.cache import PART_ROWS_MAX, PartitionCache
 from chandler.streams.columns.decoding import Decoding, Rows
 from chandler.streams.columns.parts import START, Name, Part, fingerprint, part
@@ -117,7 +118,7 @@ async def fetch(
     finally:
         for lane in lanes:
             lane.keep()
-        await reader.stop()
+        await close(reader)
 
 
 async def _fetch(

@@ -19,6 +19,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.errors import KafkaError, ProducerFenced
 
 from chandler.streams.clients import catalogue_name, consumer, topic_name, transactional_producer
+from chandler.streams.closing import close
 from chandler.streams.exact.journal import DeskRestored, Fold, Journal, restored
 from chandler.streams.exact.loop import (
     FENCED,
@@ -28,7 +29,6 @@ from chandler.streams.exact.loop import (
     RESTARTS_MAX,
     HealthSink,
     gravest,
-    stop_client,
 )
 from chandler.streams.exact.restore import OnRestored, StateError
 from chandler.streams.exact.taker import INPUTS, DeskObserver, Effects, Shard, Taker
@@ -316,4 +316,4 @@ class _Desk(Generic[S]):
 
 async def _close(client: AIOKafkaConsumer, producer: AIOKafkaProducer) -> None:
     for each in (client, producer):
-        await stop_client(each)
+        await close(each)

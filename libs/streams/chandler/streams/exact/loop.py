@@ -12,7 +12,7 @@ import time
 from collections.abc import Mapping
 from typing import Any, Generic, Protocol, TypeVar
 
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRebalanceListener, TopicPartition
+from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
 from aiokafka.coordinator.assignors.range import RangePartitionAssignor
 from aiokafka.errors import IllegalStateError, KafkaError, ProducerFenced
 
@@ -25,6 +25,7 @@ from chandler.streams.clients import (
     topic_name,
     transactional_producer,
 )
+from chandler.streams.closing import close
 from chandler.streams.exact.intake import EventTime, Strategy
 from chandler.streams.exact.lane import Beat, Lane, Observer
 from chandler.streams.exact.restore import OnRestored, StateError, read_states, tell_restored
@@ -37,7 +38,7 @@ AHEAD_MAX_MS = 2 * 3_600_000  # event time by which an input may run ahead of th
 RESTART_WAIT_S = 0.5
 RESTARTS_MAX = 20  # in a row without a single transaction in between
 LAG_EVERY_S = 2.0
-CLOSE_S_MAX = 5.0
+SETTLE_S_MAX = 5.0  # that the end of a transaction is waited for
 WAITS_S_MAX = 60.0  # wall time that an input may run ahead of the others without a line about it
 FENCED = (
     "another worker took over one of its partitions, or a transaction took more than "
@@ -87,12 +88,6 @@ async def run_stage(
     worker = _Worker(stage, installation, service, strategy, stop, health, observer, beat)
     worker.restored = restored
     await worker.run()
-
-
-async def stop_client(client: AIOKafkaConsumer | AIOKafkaProducer) -> None:
-    """Closes a client that may be broken already."""
-    with contextlib.suppress(KafkaError, TimeoutError):
-        await asyncio.wait_for(client.stop(), CLOSE_S_MAX)
 
 
 def gravest(group: ExceptionGroup[Exception]) -> Exception:
@@ -209,7 +204,7 @@ class _Worker(Generic[S]):
         finally:
             self.health.ready = False
             await self._close_lanes(set(self.lanes))
-            await stop_client(client)
+            await close(client)
 
     async def _consume(self, client: AIOKafkaConsumer, tasks: asyncio.TaskGroup) -> None:
         shown = 0.0
@@ -281,7 +276,7 @@ class _Worker(Generic[S]):
             state_topic = topic_name(self.installation, f"state.{self.stage.name}")
             restored = await read_states(self.installation, state_topic, partitions)
         except BaseException:
-            await asyncio.gather(*(stop_client(producer) for producer in producers))
+            await asyncio.gather(*(close(producer) for producer in producers))
             raise
         if self.restored is not None:
             usable = [each.for_stage(self.stage.fingerprint) for each in restored.values()]
@@ -335,20 +330,20 @@ class _Worker(Generic[S]):
         lane = self.lanes.pop(partition, None)
         self.wakes.pop(partition, None)
         if lane is not None:
-            await stop_client(lane.producer)
+            await close(lane.producer)
 
     async def _idle(self, partition: int, drive: asyncio.Task[None]) -> None:
         """Waits, with a bound, until the lane is between two transactions."""
         lane = self.lanes[partition]
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(CLOSE_S_MAX):
+            async with asyncio.timeout(SETTLE_S_MAX):
                 async with lane.turn:
                     drive.cancel()
 
     async def settled(self) -> None:
         """Waits, with a bound, until no transaction is under way."""
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(CLOSE_S_MAX):
+            async with asyncio.timeout(SETTLE_S_MAX):
                 for lane in list(self.lanes.values()):
                     async with lane.turn:
                         pass

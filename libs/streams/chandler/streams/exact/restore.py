@@ -11,6 +11,7 @@ import msgspec
 from aiokafka import TopicPartition
 
 from chandler.streams.clients import consumer
+from chandler.streams.closing import close
 from chandler.streams.exact.fetched import OrderKept
 from chandler.streams.settings import Installation
 
@@ -94,8 +95,8 @@ async def read_newest(
     """The newest value of each key, by partition."""
     assigned = [TopicPartition(topic_on_cluster, partition) for partition in partitions]
     reader = consumer(installation, fetch_max_wait_ms=50)
-    await reader.start()
     try:
+        await reader.start()
         reader.assign(assigned)
         begins = await reader.beginning_offsets(assigned)
         ends = await reader.end_offsets(assigned)
@@ -103,7 +104,7 @@ async def read_newest(
             reader.seek(tp, begins[tp])
         newest = await _read_to_end(reader, assigned, ends)
     finally:
-        await reader.stop()
+        await close(reader)
     return {tp.partition: newest[tp] for tp in assigned}
 
 

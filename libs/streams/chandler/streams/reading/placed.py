@@ -14,6 +14,7 @@ from aiokafka.errors import KafkaError
 
 from chandler.core.events import DeadLetter, Event
 from chandler.streams.clients import admin, catalogue_name, producer, topic_name
+from chandler.streams.closing import close
 from chandler.streams.codec import UndecodableError, decode, encode
 from chandler.streams.edge import letter
 from chandler.streams.reader import ReadError, connected, partitions
@@ -100,7 +101,7 @@ async def consume_placed(
                 if len(batch.records) < RECORDS_MAX // 2:
                     await _pause(stop)
     finally:
-        await reader.stop()
+        await close(reader)
 
 
 async def read_placed(
@@ -144,7 +145,7 @@ async def read_placed(
     except KafkaError as error:
         raise ReadError(f"topics can't be read to the end: {error!r}") from error
     finally:
-        await reader.stop()
+        await close(reader)
 
 
 async def begins_whole(installation: Installation, topics: Iterable[str]) -> dict[str, bool]:
@@ -158,7 +159,7 @@ async def begins_whole(installation: Installation, topics: Iterable[str]) -> dic
         reader.assign(everything)
         begins = await reader.beginning_offsets(everything)
     finally:
-        await reader.stop()
+        await close(reader)
     return {name: all(begins[tp] == 0 for tp in parts) for name, parts in found.items()}
 
 

@@ -9,6 +9,7 @@ from aiokafka.partitioner import murmur2
 
 from chandler.core.events import CandleSealed, Event
 from chandler.core.granularity import Granularity
+from chandler.streams.closing import close
 from chandler.streams.codec import UndecodableError, decode
 from chandler.streams.reader import ReadError, connected, partitions
 from chandler.streams.settings import Installation
@@ -53,7 +54,7 @@ async def candles_between(
     except KafkaError as error:
         raise ReadError(f"{name} can't be read: {error!r}") from error
     finally:
-        await reader.stop()
+        await close(reader)
 
 
 async def _from(

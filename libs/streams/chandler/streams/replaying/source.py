@@ -14,6 +14,7 @@ from aiokafka.errors import KafkaError
 
 from chandler.core.granularity import HOUR_MS
 from chandler.streams.catalogue import topic as catalogued
+from chandler.streams.closing import close
 from chandler.streams.reader import POLL_MS, SILENT_POLLS_MAX, ReadError, connected, partitions
 from chandler.streams.replaying.lanes import Lane, Merged, Ready
 from chandler.streams.replaying.plan import LAST_OF_KEY, OPEN, Places, Plan, event_time
@@ -264,4 +265,4 @@ async def opened(installation: Installation, topics: Sequence[str]) -> AsyncIter
     except KafkaError as error:
         raise ReadError(f"the topics can't be read on: {error!r}") from error
     finally:
-        await reader.stop()
+        await close(reader)

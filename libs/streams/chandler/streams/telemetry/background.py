@@ -4,7 +4,6 @@ One producer for all of it. Order holds within what is sent again, and within wh
 """
 
 import asyncio
-import contextlib
 from collections import deque
 from collections.abc import Iterable
 from typing import NamedTuple
@@ -14,6 +13,7 @@ from aiokafka.errors import KafkaError
 
 from chandler.core.events import Event
 from chandler.streams.clients import producer, topic_name
+from chandler.streams.closing import close
 from chandler.streams.codec import encode
 from chandler.streams.settings import Installation
 
@@ -71,7 +71,8 @@ class Background:
                 except (KafkaError, OSError, TimeoutError):
                     failed = said
                 if failed:
-                    await _stop(client)
+                    if client is not None:
+                        await close(client, CLOSE_S_MAX)
                     client = None
                     if self._closing:
                         return
@@ -79,7 +80,8 @@ class Background:
                     await asyncio.sleep(AGAIN_S)
                     self._filled.set()
         finally:
-            await _stop(client)
+            if client is not None:
+                await close(client, CLOSE_S_MAX)
 
     async def _sent(self, client: AIOKafkaProducer, said: Iterable[_Said]) -> list[_Said]:
         """Those that Kafka did not take."""
@@ -117,12 +119,4 @@ async def publish(installation: Installation, topic: str, key: str, event: Event
         else:
             return
         finally:
-            await _stop(client)
-
-
-async def _stop(client: AIOKafkaProducer | None) -> None:
-    if client is None:
-        return
-    with contextlib.suppress(KafkaError, OSError, TimeoutError):
-        async with asyncio.timeout(CLOSE_S_MAX):
-            await client.stop()
+            await close(client, CLOSE_S_MAX)

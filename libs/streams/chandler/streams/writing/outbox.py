@@ -4,7 +4,6 @@ After any error it isn't known whether the batch is out: open again, read back w
 """
 
 import asyncio
-import contextlib
 import time
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -14,12 +13,12 @@ from aiokafka.errors import KafkaError, ProducerFenced
 
 from chandler.core.events import Event
 from chandler.streams.clients import TRANSACTION_TIMEOUT_MS, topic_name, transactional_producer
+from chandler.streams.closing import close
 from chandler.streams.codec import encode
 from chandler.streams.settings import Installation
 
 OPEN_S_MAX = 30.0
 WRITE_S_MAX = 15.0  # the broker ends a transaction after TRANSACTION_TIMEOUT_MS
-CLOSE_S_MAX = 5.0
 EVERY = -1  # a record's partition: it is for all who read any of them
 
 
@@ -84,10 +83,10 @@ class Outbox:
             async with asyncio.timeout(OPEN_S_MAX):
                 await producer.start()
         except (KafkaError, OSError, TimeoutError) as error:
-            await _stop(producer)
+            await close(producer)
             raise LostError(f"Kafka can't be reached for {self.name}: {error!r}") from error
         except BaseException:
-            await _stop(producer)
+            await close(producer)
             raise
         self._producer = producer
 
@@ -119,7 +118,7 @@ class Outbox:
         """Stops the producer; a transaction that is open is aborted by the broker."""
         producer, self._producer = self._producer, None
         if producer is not None:
-            await _stop(producer)
+            await close(producer)
 
     async def _give_up(self, sent: Sequence["asyncio.Future[object]"]) -> None:
         await self.close()
@@ -128,10 +127,3 @@ class Outbox:
                 future.exception()  # seen: the transaction's own error tells it
             else:
                 future.cancel()
-
-
-async def _stop(producer: AIOKafkaProducer) -> None:
-    """Stops a client that may be broken already."""
-    with contextlib.suppress(KafkaError, OSError, TimeoutError):
-        async with asyncio.timeout(CLOSE_S_MAX):
-            await producer.stop()

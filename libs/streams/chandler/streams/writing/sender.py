@@ -1,7 +1,6 @@
 """Events sent in passing: in order, without a transaction, bounded, never in anyone's way."""
 
 import asyncio
-import contextlib
 from collections import Counter, deque
 from functools import partial
 
@@ -9,13 +8,13 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
 from chandler.streams.clients import producer
+from chandler.streams.closing import close
 from chandler.streams.settings import Installation
 from chandler.streams.writing.outbox import Record, send
 
 QUEUE_MAX = 20_000  # records that wait while Kafka is away; then the oldest ones go
 LINGER_MS = 5
 RETRY_S = 1.0
-CLOSE_S_MAX = 5.0
 
 
 class Sender:
@@ -54,14 +53,16 @@ class Sender:
                         await client.start()
                     await self._drain(client)
                 except (KafkaError, OSError):
-                    await _stop(client)
+                    if client is not None:
+                        await close(client)
                     client = None
                     if self._closing:
                         break
                     await asyncio.sleep(RETRY_S)
                     self._filled.set()
         finally:
-            await _stop(client)
+            if client is not None:
+                await close(client)
 
     async def _drain(self, client: AIOKafkaProducer) -> None:
         while self._queue:
@@ -75,11 +76,3 @@ class Sender:
     def _count(self, topic: str, done: "asyncio.Future[object]") -> None:
         failed = done.cancelled() or done.exception() is not None
         (self.dropped if failed else self.sent)[topic] += 1
-
-
-async def _stop(client: AIOKafkaProducer | None) -> None:
-    if client is None:
-        return
-    with contextlib.suppress(KafkaError, OSError, TimeoutError):
-        async with asyncio.timeout(CLOSE_S_MAX):
-            await client.stop()

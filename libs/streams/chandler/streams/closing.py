@@ -1,0 +1,41 @@
+"""Closes Kafka clients: whole, in bounded time, whatever becomes of who asked for it."""
+
+import asyncio
+import logging
+from typing import Any, Protocol
+
+from aiokafka.errors import KafkaError
+
+CLOSE_S_MAX = 5.0
+
+
+class Client(Protocol):
+    """A consumer or a producer."""
+
+    async def stop(self) -> Any: ...
+
+
+async def close(client: Client, within_s: float = CLOSE_S_MAX) -> None:
+    """Stops a client that may be broken already, and is wanted no more.
+
+    A cancellation that comes meanwhile goes on afterwards: a client whose closing is interrupted
+    never closes its connections, and says nothing of it. What can't be closed within `within_s`
+    seconds is given up. That Kafka is away is no error here.
+    """
+    stopping = asyncio.ensure_future(client.stop())
+    try:
+        await asyncio.wait([stopping], timeout=within_s)
+    except asyncio.CancelledError:
+        await asyncio.wait([stopping], timeout=within_s)
+        await _ended(stopping)
+        raise
+    await _ended(stopping)
+
+
+async def _ended(stopping: "asyncio.Future[Any]") -> None:
+    stopping.cancel()  # nothing, where it is done
+    found = (await asyncio.gather(stopping, return_exceptions=True))[0]
+    if isinstance(found, KafkaError | OSError | asyncio.CancelledError):
+        logging.getLogger(__name__).debug("a client was not closed whole: %r", found)
+    elif isinstance(found, BaseException):
+        raise found
