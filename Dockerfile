@@ -94,7 +94,7 @@ COPY --from=build /app /app
 USER 10001:10001
 VOLUME ["/var/lib/kafka/data"]
 EXPOSE 9092
-HEALTHCHECK --interval=5s --timeout=3s --start-period=30s --retries=6 \
+HEALTHCHECK --interval=5s --timeout=10s --start-period=180s --retries=6 \
     CMD ["python", "-I", "-S", "/app/deploy/health.py", "9092"]
 ENTRYPOINT ["python", "-P", "-m", "services.deploying.broker"]
 
@@ -106,7 +106,7 @@ COPY --from=build-backtests /app /app
 USER 10001:10001
 # Machine code of the kernels, for this kind of processor; another one makes its own.
 RUN ["sh", "/app/deploy/kernels.sh"]
-HEALTHCHECK --interval=5s --timeout=3s --start-period=60s --retries=6 \
+HEALTHCHECK --interval=5s --timeout=10s --start-period=180s --retries=6 \
     CMD ["python", "-I", "-S", "/app/deploy/health.py"]
 ENTRYPOINT ["chandler"]
 
@@ -120,6 +120,6 @@ ENV SERVICE=${SERVICE}
 COPY --from=build /opt/chandler /opt/chandler
 COPY --from=build /app /app
 USER 10001:10001
-HEALTHCHECK --interval=5s --timeout=3s --start-period=60s --retries=6 \
+HEALTHCHECK --interval=5s --timeout=10s --start-period=180s --retries=6 \
     CMD ["python", "-I", "-S", "/app/deploy/health.py"]
 ENTRYPOINT ["chandler"]

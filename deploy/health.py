@@ -13,7 +13,7 @@ from pathlib import Path
 
 PORTS = Path(__file__).with_name("ports.json")
 COMMAND_LINE = Path("/proc/1/cmdline")
-WAIT_S = 2.0
+WAIT_S = 5.0
 
 
 def service_of(words: list[str]) -> str:

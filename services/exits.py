@@ -7,7 +7,7 @@ WELL, FAILED, USAGE, MISCONFIGURED, NO_KAFKA, INTERRUPTED = 0, 1, 2, 3, 4, 130
 
 # By name, so that telling them apart imports no Kafka client.
 _NO_KAFKA = {"ReadError", "KafkaConnectionError", "EmbeddedKafkaError"}
-_MISCONFIGURED = {"TopicError", "NewerSchemaError", "StateError"}
+_MISCONFIGURED = {"TopicError", "NewerSchemaError", "StateError", "LedgerSchemaError"}
 _KAFKA = "KafkaError"
 _LEFT_OUT = {"numba", "optuna", "pandas", "pyarrow"}  # by the image of the services
 

@@ -108,7 +108,7 @@ class Compose:
             name: {"ports": [f"127.0.0.1::{self.port(name)}"]} for name in self.services(ours=True)
         }
         if self.patience > 1:
-            waits = {"timeout": 3 * self.patience, "start_period": 60 * self.patience}
+            waits = {"timeout": 10 * self.patience, "start_period": 180 * self.patience}
             slower = {"CHANDLER_SET_simulator__speed": f"{SPEED / self.patience:g}"}
             for each in found.values():
                 each["environment"] = slower

@@ -1,7 +1,8 @@
 """What can go wrong with the ledger.
 
 LedgerError              can't be used: one line for people
-└── LedgerAwayError      not now: locked, its disk full, its server gone; try again
+├── LedgerAwayError      not now: locked, its disk full, its server gone; try again
+└── LedgerSchemaError    it is of other code: one of the two has to be updated
 """
 
 import sqlite3
@@ -22,6 +23,10 @@ class LedgerError(Exception):
 
 class LedgerAwayError(LedgerError):
     """The ledger can't be used now; nothing of what was tried is in it."""
+
+
+class LedgerSchemaError(LedgerError):
+    """The ledger's schema is another than this code's."""
 
 
 def explained(error: Exception, url: URL) -> LedgerError:

@@ -9,7 +9,7 @@ from sqlalchemy import URL, Connection, Engine, create_engine, event, insert, in
 from sqlalchemy.exc import DBAPIError
 
 from services.ledger.address import shown
-from services.ledger.errors import LedgerError, explained
+from services.ledger.errors import LedgerError, LedgerSchemaError, explained
 from services.ledger.tables import ledger_origin
 
 BUSY_MS = 3_000  # how long SQLite waits for another writer before it says so
@@ -54,7 +54,7 @@ def open_reader(url: URL) -> Engine:
     engine.dispose()
     if not found:
         raise LedgerError(f"{shown(url)} holds no ledger yet: run ./chandler up first")
-    raise LedgerError(
+    raise LedgerSchemaError(
         f"{shown(url)} has schema {found}, this code knows {NEWEST}: "
         "start the recorder, which brings it up to date, or update this code"
     )
@@ -135,7 +135,7 @@ def _upgrade(connection: Connection, found: str, url: URL) -> None:
     config.attributes["connection"] = connection
     known = {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}
     if found and found not in known:
-        raise LedgerError(
+        raise LedgerSchemaError(
             f"{shown(url)} has schema {found}, newer than {NEWEST}: update this service"
         )
     command.upgrade(config, "head")

@@ -1,5 +1,6 @@
 """`ledger` and `picture`: what people and programs see of what was recorded."""
 
+import sqlite3
 import struct
 import subprocess
 import sys
@@ -12,6 +13,7 @@ from chandler.core.granularity import Granularity
 from chandler.core.trading.events import Refusal
 from chandler.streams.reading.ranges import candles_between
 from services.cli.app import main
+from services.exits import MISCONFIGURED
 from services.layers import root
 from services.ledger.address import address
 from services.ledger.writer import LedgerWriter
@@ -176,6 +178,20 @@ def test_migrate_makes_a_ledger_and_a_second_time_changes_nothing(tmp_path, monk
         f"ledger=sqlite:///{tmp_path / 'ledger.sqlite'} schema=0001"
     }
     assert main(["ledger", "trades"]) == 0
+
+
+@pytest.mark.parametrize("words", [["trades"], ["migrate"]])
+def test_a_ledger_of_other_code_is_no_fault_of_the_run(tmp_path, monkeypatch, capsys, words):
+    monkeypatch.setenv("CHANDLER_DATA", str(tmp_path))
+    main(["ledger", "migrate"])
+    with sqlite3.connect(tmp_path / "ledger.sqlite") as connection:
+        connection.execute("UPDATE alembic_version SET version_num = '9999'")
+    connection.close()
+
+    status = main(["ledger", *words])
+
+    assert status == MISCONFIGURED
+    assert "schema 9999" in capsys.readouterr().err
 
 
 def test_a_picture_of_what_is_not_there_is_told(recorded):

@@ -45,8 +45,10 @@ async def newest(cluster: Installation) -> dict[str, MarketView]:
     return {view.window: view for view in views}
 
 
-async def show(cluster: Installation, number: int) -> tuple[dict[str, MarketView], Watched]:
-    """Runs the market until it shows candle `number` of all symbols; its newest views."""
+async def show(
+    cluster: Installation, number: int, windows: tuple[str, ...] = ("5m",)
+) -> tuple[dict[str, MarketView], Watched]:
+    """Runs the market until it shows candle `number` of all symbols in these windows; its views."""
     stop, health, watched = asyncio.Event(), Health(), Watched()
     setup = FaustView(
         service="market", topic="candles.5m", table="closes", view=MarketFold(), partitions=4
@@ -58,8 +60,11 @@ async def show(cluster: Installation, number: int) -> tuple[dict[str, MarketView
     try:
         async with asyncio.timeout(DEADLINE_S):
             close_ms = candle("AAAUSDT", number).close_ms
-            while not task.done() and not (
-                views and views["5m"].at == close_ms and views["5m"].symbols == len(SYMBOLS)
+            while not task.done() and not all(
+                name in views
+                and views[name].at == close_ms
+                and views[name].symbols == len(SYMBOLS)
+                for name in windows
             ):
                 await asyncio.sleep(0.1)
                 views = await newest(cluster)
@@ -73,9 +78,9 @@ async def show(cluster: Installation, number: int) -> tuple[dict[str, MarketView
 async def test_each_window_is_shown_and_a_restart_goes_on_from_its_table(cluster):
     """The day's window after the restart needs the rows from before it."""
     await publish(cluster, candles(0, 280))
-    before, _ = await show(cluster, 279)
+    before, _ = await show(cluster, 279, ("5m", "1h"))
     await publish(cluster, candles(280, 300))
-    after, again = await show(cluster, 299)
+    after, again = await show(cluster, 299, ("5m", "1h", "24h"))
 
     assert set(before) == {"5m", "1h"}
     assert set(after) == {"5m", "1h", "24h"}
