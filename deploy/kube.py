@@ -34,6 +34,7 @@ PRIVILEGED = {
         ]
     },
 }
+GONE = "kube-test=gone:NoExecute"  # the node's pods are ended and none is put there
 PASSING = ("events", "events.events.k8s.io", "leases.coordination.k8s.io")  # come by themselves
 
 
@@ -257,6 +258,35 @@ def singletons() -> dict[str, int]:
     }
 
 
+def moved() -> str:
+    """Takes the node with most of our pods out of use: all of them have to run elsewhere.
+
+    "one node": there is no other one.
+    """
+    pods = items("pods", "--namespace", NAMESPACE, "--field-selector=status.phase=Running")
+    if len(items("nodes")) < 2:
+        return "one node"
+    nodes = [pod["spec"]["nodeName"] for pod in pods]
+    node = max(sorted(set(nodes)), key=nodes.count)
+    kubectl("taint", "nodes", node, GONE)
+    try:
+        end = time.monotonic() + READY_S_MAX
+        while _pods_on(node):
+            if time.monotonic() > end:
+                raise KubeError(f"pods are still on {node} after {READY_S_MAX} s")
+            time.sleep(POLL_S)
+        ready()
+        if _pods_on(node):
+            raise KubeError(f"pods were put on {node}, which takes none")
+    finally:
+        kubectl("taint", "nodes", node, f"{GONE}-")
+    return str(nodes.count(node))
+
+
+def _pods_on(node: str) -> list[Any]:
+    return items("pods", "--namespace", NAMESPACE, f"--field-selector=spec.nodeName={node}")
+
+
 def delete(folder: Path, before: set[str]) -> None:
     """Takes all of it away; KubeError if something stays."""
     kubectl("delete", "--kustomize", str(folder), f"--timeout={GONE_S_MAX}s")
@@ -282,6 +312,7 @@ def tried(folder: Path) -> None:
             if over := [name for name, count in wanted.items() if most[name] > count]:
                 raise KubeError(f"more pods than wanted stood at once: {', '.join(over)}")
             say(folder=folder, updated=len(most), singletons=len(wanted))
+            say(folder=folder, moved=moved())
             delete(folder, before)
             say(folder=folder, left=0)
         except BaseException:

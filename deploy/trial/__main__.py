@@ -8,7 +8,7 @@ import json
 import sys
 from collections.abc import Callable, Iterator
 
-from deploy.trial import refused, steps
+from deploy.trial import full, refused, steps
 from deploy.trial.engine import Compose, TrialError, check_there
 from deploy.trial.figures import Figure, table
 
@@ -19,6 +19,7 @@ PARTS: dict[str, Callable[[Compose], Iterator[Figure]]] = {
     "refusals": refused.refusals,
     "away": steps.away,
     "own": steps.own,
+    "full": full.full,
 }
 
 
@@ -33,6 +34,7 @@ def main() -> int:
     parser.add_argument(
         "--patience", type=int, default=1, help="waits so many times as long: on a busy machine"
     )
+    parser.add_argument("--away", type=float, default=60.0, help="seconds that Kafka is stopped")
     parser.add_argument("--json", action="store_true", help="for programs")
     words = parser.parse_args()
     found: list[Figure] = []
@@ -44,7 +46,10 @@ def main() -> int:
         ):
             _take(found, figure)
         with Compose(
-            offline=words.offline, port_base=words.port_base, patience=words.patience
+            offline=words.offline,
+            port_base=words.port_base,
+            patience=words.patience,
+            away_s=words.away,
         ) as compose:
             compose.publish()
             for part in PARTS:

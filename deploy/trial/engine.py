@@ -7,11 +7,13 @@ import subprocess
 import tempfile
 import time
 import urllib.request
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 ROOT = Path(__file__).resolve().parents[2]
+IMAGE = "chandler:local"
 PROJECT = "chandler-trial"  # volumes and containers of its own
 CALL_S_MAX = 120.0
 BUILD_S_MAX = 3600.0
@@ -27,9 +29,12 @@ class TrialError(Exception):
 
 
 def docker(
-    *words: str, limit_s: float = CALL_S_MAX, environ: Mapping[str, str] | None = None
+    *words: str,
+    limit_s: float = CALL_S_MAX,
+    environ: Mapping[str, str] | None = None,
+    errors: bool = False,
 ) -> str:
-    """What it prints; TrialError with its last line."""
+    """What it prints, with `errors` also as errors; TrialError with its last line."""
     done = subprocess.run(
         ["docker", *words],
         cwd=ROOT,
@@ -42,7 +47,12 @@ def docker(
     if done.returncode:
         said = (done.stderr.strip() or done.stdout.strip() or "nothing said").splitlines()
         raise TrialError(f"docker {' '.join(words[:4])} …: {said[-1]}")
-    return done.stdout
+    return done.stdout + (done.stderr if errors else "")
+
+
+def logs(container: str, *words: str) -> list[str]:
+    """Lines of a container's log."""
+    return docker("logs", *words, container, errors=True).strip().splitlines()
 
 
 def check_there() -> None:
@@ -72,8 +82,11 @@ def megabytes(tag: str) -> float:
 class Compose:
     """One project: which files, which environment; `with` takes it all down again."""
 
-    def __init__(self, *, offline: bool, port_base: int, patience: int) -> None:
+    def __init__(
+        self, *, offline: bool, port_base: int, patience: int = 1, away_s: float = 60.0
+    ) -> None:
         self.patience = patience  # how many times as long as usual is waited
+        self.away_s = away_s  # that Kafka is stopped
         self._place = tempfile.TemporaryDirectory(prefix="chandler-trial-")
         self.folder = Path(self._place.name)
         self._files = ["docker-compose.yml"]
@@ -96,10 +109,12 @@ class Compose:
         self.call("down", "--volumes", "--remove-orphans")
         self._place.cleanup()
 
-    def add(self, name: str, services: dict[str, Any]) -> None:
+    def add(
+        self, name: str, services: dict[str, Any], volumes: dict[str, Any] | None = None
+    ) -> None:
         """One more file over the others."""
         path = self.folder / name
-        path.write_text(json.dumps({"services": services}))
+        path.write_text(json.dumps({"services": services, "volumes": volumes or {}}))
         self._files.append(str(path))
 
     def publish(self) -> None:
@@ -127,6 +142,29 @@ class Compose:
             kept = [each for each in config[name]["volumes"] if each["target"] != "/app/plugins"]
             found[name] = {"image": tag, "volumes": kept}
         self.add("own.json", found)
+
+    @contextmanager
+    def small_disks(self, megabytes: dict[str, int]) -> Iterator["Hold"]:
+        """Starts anew, with volumes of this size each; what holds them, to fill and clear them."""
+        self.call("down", "--volumes", "--remove-orphans")
+        owned = "uid=10001,gid=10001,mode=0700"
+        made = {
+            name: {
+                "driver": "local",
+                "driver_opts": {"type": "tmpfs", "device": "tmpfs", "o": f"size={size}m,{owned}"},
+            }
+            for name, size in megabytes.items()
+        }
+        self.add("small.json", {}, made)
+        self.call("create", "--no-build")  # the volumes
+        mounts = [word for name in made for word in ("--volume", f"{PROJECT}_{name}:/{name}")]
+        command = ("sleep", "infinity")
+        hold = docker("run", "--detach", "--rm", *mounts, "--entrypoint", *command[:1], IMAGE,
+                      *command[1:]).strip()  # fmt: skip
+        try:
+            yield Hold(hold)
+        finally:
+            docker("kill", hold)
 
     def port(self, name: str) -> int:
         """Where it answers inside of its container."""
@@ -200,6 +238,22 @@ class Compose:
         """A command in a new container of the service, with nothing else started."""
         return self.call("run", "--rm", "--no-deps", "-T", "--entrypoint", words[0], service,
                          *words[1:])  # fmt: skip
+
+
+class Hold(NamedTuple):
+    """A container that has volumes mounted, at /NAME each, while others come and go."""
+
+    container: str
+
+    def fill(self, volume: str) -> None:
+        """Until no byte is left."""
+        self._sh(f"cat /dev/zero >/{volume}/fill 2>/dev/null || true")
+
+    def clear(self, volume: str) -> None:
+        self._sh(f"rm -f /{volume}/fill")
+
+    def _sh(self, line: str) -> None:
+        docker("exec", self.container, "sh", "-c", line)
 
 
 def answer(url: str) -> Any:

@@ -6,10 +6,9 @@ import uuid
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from deploy.trial.engine import PROJECT, Compose, docker
+from deploy.trial.engine import IMAGE, PROJECT, Compose, docker
 from deploy.trial.figures import Figure
 
-IMAGE = "chandler:local"
 REFUSED_S_MAX = 60.0
 LEDGER = "CHANDLER_DATA=/tmp/data chandler ledger migrate >/dev/null"
 REVISION = (

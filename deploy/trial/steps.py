@@ -5,13 +5,21 @@ import time
 from collections.abc import Iterator
 
 from deploy.trial import watched
-from deploy.trial.engine import BUILD_S_MAX, ROOT, Compose, TrialError, build, docker, megabytes
+from deploy.trial.engine import (
+    BUILD_S_MAX,
+    IMAGE,
+    ROOT,
+    Compose,
+    TrialError,
+    build,
+    docker,
+    megabytes,
+)
 from deploy.trial.figures import Figure
 
-SERVICES, KAFKA, BACKTESTS = "chandler:local", "chandler-kafka:local", "chandler-backtests:local"
+SERVICES, KAFKA, BACKTESTS = IMAGE, "chandler-kafka:local", "chandler-backtests:local"
 MEGABYTES_MAX = {SERVICES: 350.0, BACKTESTS: 800.0}
 HEALTHY_S_MAX = 90.0
-AWAY_S = 60.0
 OWN = "chandler-own:local"
 OWN_ENGINE = ROOT / "benchmarks" / "plugins" / "always.py"
 
@@ -96,7 +104,7 @@ def again(compose: Compose) -> Iterator[Figure]:
 def away(compose: Compose) -> Iterator[Figure]:
     """Kafka is stopped for a while: the others wait or come back, without a hand."""
     compose.call("stop", "kafka")
-    time.sleep(AWAY_S)
+    time.sleep(compose.away_s)
     for name in compose.services(ours=True):
         yield Figure("away", name, watched.said(compose, name)[:200])
     begun = time.monotonic()

@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from deploy.trial.engine import LOOK_S, Compose, TrialError, answer, docker, kill
+from deploy.trial.engine import LOOK_S, Compose, TrialError, answer, kill, logs
 
 SEEN_S_MAX = 180.0
 BACK_S_MAX = 120.0
@@ -99,7 +99,13 @@ def standing(compose: Compose) -> dict[str, Any]:
     }
 
 
+def line_with(compose: Compose, service: str, words: tuple[str, ...]) -> str:
+    """The first line of its container's log that has one of these; "" while there is none."""
+    lines = logs(compose.container(service))
+    return next((line for line in lines if any(word in line for word in words)), "")
+
+
 def said(compose: Compose, service: str) -> str:
     """The last line of its container's log."""
-    lines = docker("logs", "--tail", "1", compose.container(service)).strip().splitlines()
+    lines = logs(compose.container(service), "--tail", "1")
     return lines[-1] if lines else ""
