@@ -10,7 +10,9 @@ import typer
 from services.layers import ConfigurationError, root
 
 ALONE = "not kafka and not system"  # need nothing but a core: as many at once as there are
-TOGETHER = "kafka or system"  # one after another: each takes the machine
+ON_KAFKA = "kafka and not system"  # wait more than they work: some files at once, a Kafka for each
+TOGETHER = "system"  # one after another: each takes the machine
+KAFKAS_MAX = 4  # some 300 MB each
 
 
 def test(
@@ -19,7 +21,8 @@ def test(
 ) -> NoReturn:
     """Runs the tests; what follows goes to pytest.
 
-    All of them in two parts: what needs no Kafka on every core, and where that holds the rest.
+    All of them in three parts: what needs no Kafka on every core; where that holds, what needs one;
+    where that holds, what runs several services.
     """
     try:
         import pytest  # noqa: F401
@@ -30,9 +33,14 @@ def test(
     os.chdir(root())
     words = [*(["--long"] if long else []), *context.args]
     if not picks(context.args):
-        status = subprocess.call(_pytest("-n", "auto", "-m", ALONE, *words))
-        if status:
-            raise typer.Exit(status)
+        kafkas = str(min(os.cpu_count() or 1, KAFKAS_MAX))
+        for part in (
+            ("-n", "auto", "-m", ALONE),
+            ("-n", kafkas, "--dist", "loadfile", "-m", ON_KAFKA),
+        ):
+            status = subprocess.call(_pytest(*part, *words))
+            if status:
+                raise typer.Exit(status)
         words = ["-m", TOGETHER, *words]
     sys.stdout.flush()
     os.execv(sys.executable, _pytest(*words))  # noqa: S606

@@ -125,6 +125,9 @@ class _Worker:
         """Stops faust; what it has not committed then comes again."""
         try:
             async with asyncio.timeout(STOP_S_MAX):
+                if self._app.started:
+                    # Its own commit at the end leaves out what came during one under way.
+                    await self._app.consumer.commit()
                 await self._app.stop()
         except TimeoutError:
             logging.getLogger(__name__).info("faust did not stop in %g s", STOP_S_MAX)
