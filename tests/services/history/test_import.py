@@ -192,6 +192,7 @@ async def test_an_import_is_refused_while_up_runs(
         (f"{socket.gethostname()}:999999999:0", "ready", False),
         ("another-machine:7:0", "ready", True),
     ],
+    ids=["it runs", "it ends", "its process is gone", "it is elsewhere"],
 )
 async def test_an_import_is_refused_while_an_ingest_may_still_write(
     place: Installation,
