@@ -139,7 +139,7 @@ def _signals_of(compose: Compose, engine: str) -> int:
     code = (
         "import json, pathlib; "
         "lines = pathlib.Path('/data/signals.jsonl').read_text().splitlines(); "
-        f"print(sum(json.loads(line).get('engine') == '{engine}' for line in lines))"
+        f"print(sum(json.loads(line).get('source') == '{engine}' for line in lines))"
     )
     try:
         return int(compose.call("exec", "-T", "recorder", "python", "-c", code))
