@@ -113,8 +113,11 @@ class Compose:
         self, name: str, services: dict[str, Any], volumes: dict[str, Any] | None = None
     ) -> None:
         """One more file over the others."""
+        self._add_text(name, json.dumps({"services": services, "volumes": volumes or {}}))
+
+    def _add_text(self, name: str, text: str) -> None:
         path = self.folder / name
-        path.write_text(json.dumps({"services": services, "volumes": volumes or {}}))
+        path.write_text(text)
         self._files.append(str(path))
 
     def publish(self) -> None:
@@ -137,11 +140,16 @@ class Compose:
     def own_image(self, tag: str) -> None:
         """Every service from another image; plugins/ is not mounted over what that one brings."""
         config = json.loads(self.call("config", "--format", "json"))["services"]
-        found = {}
+        lines = ["services:"]
         for name in [*self.services(ours=True), "prepare"]:
             kept = [each for each in config[name]["volumes"] if each["target"] != "/app/plugins"]
-            found[name] = {"image": tag, "volumes": kept}
-        self.add("own.json", found)
+            # Without the tag compose would add them to those that are there.
+            lines += [
+                f"  {name}:",
+                f"    image: {tag}",
+                f"    volumes: !override {json.dumps(kept)}",
+            ]
+        self._add_text("own.yml", "\n".join(lines))
 
     @contextmanager
     def small_disks(self, megabytes: dict[str, int]) -> Iterator["Hold"]:
