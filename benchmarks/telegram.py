@@ -13,9 +13,9 @@ from typing import Any
 
 import aiohttp
 
-from benchmarks._desk_hops import ways, whole
-from benchmarks._desk_market import Feed
-from benchmarks.desk import PAUSE_S, agents_of, configured, ready, trading
+from benchmarks.desk.bench import PAUSE_S, agents_of, configured, ready, trading
+from benchmarks.desk.hops import ways, whole
+from benchmarks.desk.market import Feed
 from benchmarks.stream import WARM, benched, place
 from chandler.exchanges.simulator.server import CLOCK_FILE
 from chandler.streams import embedded

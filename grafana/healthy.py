@@ -1,6 +1,6 @@
 """Is it healthy? Services, lags, ages, restarts, what it needs of the machine, and its messages."""
 
-from grafana.panels import RATE, lines, prom, row, sql, stat, table
+from grafana.panels import RATE, lines, prom, quantiles, row, sql, stat, table
 
 SERVICE = '{job="chandler", service=~"$service"}'
 NAMED = '{service=~"$service"}'
@@ -169,6 +169,96 @@ PANELS = [
             f"sum by (answer) (rate(chandler_telegram_stand_in_answers_total{RATE}))",
             "{{answer}}",
         ),
+        width=6,
+    ),
+    row("Gateway"),
+    lines(
+        "Requests",
+        "Requests that the gateway answered, by the class of their status.",
+        "reqps",
+        prom(
+            f"sum by (status) (rate(chandler_gateway_requests_total{RATE}))",
+            "{{status}}",
+        ),
+        width=6,
+    ),
+    lines(
+        "From a request to its answer",
+        "What programs and people wait for the gateway.",
+        "s",
+        *quantiles("chandler_gateway_request_seconds"),
+        width=6,
+    ),
+    lines(
+        "Until Kafka has it",
+        "A transaction with all signals and commands that waited for it.",
+        "s",
+        *quantiles("chandler_gateway_acknowledge_seconds"),
+        width=6,
+    ),
+    lines(
+        "Requests that wait for Kafka",
+        "Signals and commands that are not in a transaction yet.",
+        "none",
+        prom("sum(chandler_gateway_waiting_requests)", "waiting"),
+        width=6,
+    ),
+    lines(
+        "Signals from outside",
+        "Signals that were taken, and those that had been before.",
+        "ops",
+        prom(
+            f"sum by (outcome) (rate(chandler_gateway_signals_total{RATE}))",
+            "{{outcome}}",
+        ),
+        width=8,
+    ),
+    lines(
+        "Commands from outside",
+        "Commands that programs and the page gave.",
+        "ops",
+        prom(f"sum by (what) (rate(chandler_gateway_commands_total{RATE}))", "{{what}}"),
+        width=8,
+    ),
+    lines(
+        "Logins",
+        "Logins, by what became of them.",
+        "ops",
+        prom(
+            f"sum by (outcome) (rate(chandler_gateway_logins_total{RATE}))",
+            "{{outcome}}",
+        ),
+        width=8,
+    ),
+    lines(
+        "WebSockets",
+        "Open streams: pages and programs that listen.",
+        "none",
+        prom("sum(chandler_gateway_sockets)", "open"),
+        width=6,
+    ),
+    lines(
+        "WebSockets that ended",
+        "Those closed from here, by why: a session was over, too slow, the gateway stopped.",
+        "ops",
+        prom(
+            f"sum by (why) (rate(chandler_gateway_sockets_ended_total{RATE}))",
+            "{{why}}",
+        ),
+        width=6,
+    ),
+    lines(
+        "Messages to WebSockets",
+        "Messages that the stream made, before each is written to all who listen.",
+        "ops",
+        prom(f"sum(rate(chandler_gateway_stream_messages_total{RATE}))", "made"),
+        width=6,
+    ),
+    lines(
+        "Messages that wait for a reader",
+        "Of the WebSocket for which most wait; one that is too slow is closed and comes back.",
+        "none",
+        prom("sum(chandler_gateway_stream_waiting_messages)", "waiting"),
         width=6,
     ),
 ]

@@ -32,6 +32,8 @@ BOUNDS: dict[str, tuple[float, float]] = {
     "kafka.replication": (1, 9),
     "venue.requests_per_second_max": (1, 1000),
     "venue.ticker_slack_ms": (0, 60_000),
+    "gateway.requests_per_second": (0.1, 100_000),
+    "gateway.address_requests_per_second": (0.1, 100_000),
     "pump.rise_percent": (0.01, 10_000),
     "pump.window_min": (1, 60),
     "pump.volume_ratio": (0, 10_000),

@@ -55,6 +55,18 @@ class TelegramConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     api_url: str = ""  # of a Bot API server; empty: Telegram's own
 
 
+class GatewayConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The door for programs and people. It listens on loopback; CHANDLER_HTTP_HOST opens it."""
+
+    enabled: bool = True
+    hosts: list[str] = []  # names that it is reached by, beside loopback's: a proxy's
+    proxies: list[str] = []  # addresses whose word of who calls is believed
+    tls_cert: str = ""  # files in PEM; both or neither
+    tls_key: str = ""
+    requests_per_second: float = 100.0  # of a session or a key; twice as many at once
+    address_requests_per_second: float = 200.0  # of an address, whoever calls
+
+
 class Profile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A whole profile, all layers resolved."""
 
@@ -74,6 +86,7 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     pump: PumpConfig = PumpConfig()
     ledger: LedgerConfig = LedgerConfig()
     telegram: TelegramConfig = TelegramConfig()
+    gateway: GatewayConfig = GatewayConfig()
     users: dict[str, User] = {}  # who may ask, and is told
     notices: Pace = Pace()
 

@@ -18,8 +18,11 @@ ORDER = (
     "recorder",
     "telegram_stand_in",
     "notifier",
+    "gateway",
 )
-TELEGRAM = frozenset({"telegram_stand_in", "notifier"})  # `up telegram`; the others: `up trading`
+TELEGRAM = frozenset(
+    {"telegram_stand_in", "notifier", "gateway"}
+)  # `up telegram`; the others: `up trading`
 STOPPED_FIRST = frozenset({"executor"})  # nothing may be entered after the stop was asked for
 STOPPED_LAST = frozenset({"simulator"})  # a venue answers those that still ask it
 INSTANCES_MAX = 8  # workers of one service on this machine
@@ -66,6 +69,8 @@ def services_of(profile: Profile, half: Half = "both") -> list[str]:
         idle.add("telegram_stand_in")
         if not profile.users:
             idle.add("notifier")  # it would have nobody to talk to
+    if not (profile.gateway.enabled and profile.users):
+        idle.add("gateway")  # nobody could open it
     return [
         name
         for name in ORDER

@@ -72,13 +72,19 @@ class Topics:
         *,
         partition: int | None = None,
         source: str = "",
+        written_ms: int | None = None,
     ) -> str:
-        """topic/partition/offset of the record."""
+        """topic/partition/offset of the record. `written_ms`: CreateTime; None: now."""
         raw = event if isinstance(event, bytes) else encode(event)
         headers = [("in", source.encode())] if source else None
         name = topic_name(self._installation, topic)
         sent = await self._producer.send_and_wait(
-            name, raw, key=key.encode(), partition=partition, headers=headers
+            name,
+            raw,
+            key=key.encode(),
+            partition=partition,
+            headers=headers,
+            timestamp_ms=written_ms,
         )
         return f"{topic}/{sent.partition}/{sent.offset}"
 

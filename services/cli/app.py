@@ -55,6 +55,7 @@ COMMANDS: dict[str, Command] = {
     "indicator": Command("services.cli.indicator", "indicator", "Computes an indicator of a file."),
     "check-causal": Command("services.cli.check_causal", "check_causal", "Looks for look-ahead."),
     "new": Command("services.cli.new_engine", "app", "Writes a plug-in from a template."),
+    "gateway": Command("services.cli.gateway", "app", "Links and keys for page and programs."),
     "config": Command("services.cli.config", "app", "Shows and sets configuration."),
     "kafka": Command("services.cli.kafka", "app", "Starts, stops and shows the embedded Kafka."),
     "render": Command("services.cli.render", "render", "Writes what follows from declarations."),

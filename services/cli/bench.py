@@ -1,4 +1,4 @@
-"""`bench NAME`: runs benchmarks/NAME.py."""
+"""`bench NAME`: runs benchmarks/NAME.py, or benchmarks/NAME/bench.py."""
 
 import importlib
 import os
@@ -15,7 +15,13 @@ def bench(
     name: Annotated[str, typer.Argument(help="empty: their names")] = "",
 ) -> int:
     """Runs a benchmark; what follows its name goes to it."""
-    known = sorted(path.stem for path in (root() / "benchmarks").glob("[!_]*.py"))
+    folder = root() / "benchmarks"
+    modules = {path.stem: f"benchmarks.{path.stem}" for path in folder.glob("*.py")}
+    modules |= {
+        path.parent.name: f"benchmarks.{path.parent.name}.bench"
+        for path in folder.glob("*/bench.py")
+    }
+    known = sorted(modules)
     if not name:
         typer.echo("\n".join(known) or "there are no benchmarks yet")
         return 0
@@ -24,4 +30,4 @@ def bench(
         raise typer.BadParameter(f"{name!r} is unknown{nearest(name, known)}: expected {found}")
     os.environ.setdefault("CHANDLER_ROOT", str(root()))
     sys.argv = [f"bench {name}", *context.args]
-    return int(importlib.import_module(f"benchmarks.{name}").main() or 0)
+    return int(importlib.import_module(modules[name]).main() or 0)

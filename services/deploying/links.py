@@ -9,6 +9,7 @@ from typing import Literal, NamedTuple
 from chandler.streams.settings import (
     PORT_ALERTS,
     PORT_BASE_DEFAULT,
+    PORT_GATEWAY,
     PORT_METRICS,
     PORT_SIMULATOR,
     PORT_TELEGRAM,
@@ -58,6 +59,12 @@ AROUND: dict[str, Around] = {
         asks=("telegram_stand_in", POSTGRES, OUTSIDE),
         listens=PORT_ALERTS,
         size=Size("50m", "256Mi", "1", "640Mi"),
+    ),
+    "gateway": Around(
+        asks=(POSTGRES,),
+        listens=PORT_GATEWAY,
+        data="kept",  # passwords, keys
+        size=Size("100m", "256Mi", "1", "640Mi"),
     ),
 }
 

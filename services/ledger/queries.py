@@ -1,47 +1,42 @@
 """Questions to the ledger. Sums are made here, in Decimal: SQLite could only add floats."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from decimal import Decimal
-from typing import Any, NamedTuple
+from typing import Any
 
-from sqlalchemy import Connection, Select, Table, func, select
+from sqlalchemy import Connection, Table, func, select
 
-from chandler.core.granularity import DAY_MS
 from chandler.core.trading.money import ZERO, minus, plus
+from services.ledger.lists import (
+    ORDERS,
+    REFUSALS,
+    TRADES,
+    narrowed,
+    page,
+    rows,
+    whose,
+)
+from services.ledger.lists import Rows as Rows
+from services.ledger.lists import Wanted as Wanted
 from services.ledger.tables import (
     balance_changes,
     balances,
     daily_pnl,
     fills,
+    order_events,
     orders,
+    positions,
     refusals,
     signals,
     trades,
 )
 
-Rows = list[dict[str, Any]]
-
 EARNED = ("fill", "funding", "liquidation")  # kinds of balance changes that are PnL
-
-
-class Wanted(NamedTuple):
-    """Which rows; empty: all."""
-
-    agent: str = ""
-    symbol: str = ""
-    engine: str = ""
-    day_ms: int | None = None  # start of a UTC day
-    limit: int = 0  # 0: all
-    agents: tuple[str, ...] = ()  # of these only
-    since_ms: int = 0  # none of before
-    until_ms: int = 0  # none from then on; 0: no end
 
 
 def closed_trades(connection: Connection, wanted: Wanted) -> Rows:
     """Round trips that have ended, newest first."""
-    statement = select(trades).where(trades.c.closed_ms.is_not(None))
-    statement = statement.order_by(trades.c.closed_ms.desc(), trades.c.id)
-    return _rows(connection, _narrowed(statement, trades, "closed_ms", wanted))
+    return page(connection, TRADES, wanted)
 
 
 def pnl_by(connection: Connection, column: str, wanted: Wanted) -> Rows:
@@ -58,16 +53,16 @@ def trips(connection: Connection, wanted: Wanted) -> Rows:
     """What `figures` needs of the closed round trips, in no order."""
     names = ("agent", "symbol", "source", "pnl", "realised", "fees", "funding", "duration_ms")
     statement = select(*(trades.c[name] for name in names)).where(trades.c.closed_ms.is_not(None))
-    return _rows(connection, _narrowed(statement, trades, "closed_ms", wanted))
+    return rows(connection, narrowed(statement, trades, "closed_ms", wanted))
 
 
 def agents(connection: Connection, wanted: Wanted) -> Rows:
     """Each agent's balance and figures; those without a trade too."""
     known = {row["agent"]: row for row in pnl_by(connection, "agent", wanted._replace(limit=0))}
-    statement = _whose(select(balances).order_by(balances.c.agent), balances, wanted)
+    statement = whose(select(balances).order_by(balances.c.agent), balances, wanted)
     names = ("agent", "account", "start", "transfers", "balance")
     held = {
-        row["agent"]: {name: row[name] for name in names} for row in _rows(connection, statement)
+        row["agent"]: {name: row[name] for name in names} for row in rows(connection, statement)
     }
     nothing: dict[str, Any] = dict.fromkeys(names)
     made = [
@@ -80,33 +75,30 @@ def agents(connection: Connection, wanted: Wanted) -> Rows:
 def days(connection: Connection, wanted: Wanted) -> Rows:
     """PnL by UTC day and agent, newest first; fees of open positions are in it."""
     statement = select(daily_pnl).order_by(daily_pnl.c.day.desc(), daily_pnl.c.agent)
-    statement = _whose(statement, daily_pnl, wanted)
+    statement = whose(statement, daily_pnl, wanted)
     if wanted.day_ms is not None:
         from services.ledger.fold.trips import day_of
 
         statement = statement.where(daily_pnl.c.day == day_of(wanted.day_ms))
-    return _rows(connection, statement.limit(wanted.limit or None))
+    return rows(connection, statement.limit(wanted.limit or None))
 
 
 def order_rows(connection: Connection, wanted: Wanted) -> Rows:
     """Orders as they stand, newest first."""
-    statement = select(orders).order_by(orders.c.changed_ms.desc(), orders.c.id)
-    return _rows(connection, _narrowed(statement, orders, "changed_ms", wanted))
+    return page(connection, ORDERS, wanted)
 
 
 def refusal_rows(connection: Connection, wanted: Wanted) -> Rows:
     """Orders that were not made, newest first."""
-    places = (refusals.c.kafka_partition, refusals.c.kafka_offset.desc())
-    statement = select(refusals).order_by(refusals.c.at.desc(), *places)
-    return _rows(connection, _narrowed(statement, refusals, "at", wanted))
+    return page(connection, REFUSALS, wanted)
 
 
 def refusal_counts(connection: Connection, wanted: Wanted) -> dict[tuple[str, str], int]:
     """How many refusals there were, by agent and reason."""
     by = (refusals.c.agent, refusals.c.reason)
     statement = select(*by, func.count()).group_by(*by)
-    narrowed = _narrowed(statement, refusals, "at", wanted._replace(limit=0))
-    return {(agent, reason): count for agent, reason, count in connection.execute(narrowed)}
+    found = connection.execute(narrowed(statement, refusals, "at", wanted._replace(limit=0)))
+    return {(agent, reason): count for agent, reason, count in found}
 
 
 def earnings(connection: Connection, wanted: Wanted) -> Rows:
@@ -116,7 +108,19 @@ def earnings(connection: Connection, wanted: Wanted) -> Rows:
     statement = select(*(balance_changes.c[name] for name in names))
     statement = statement.where(balance_changes.c.kind.in_(EARNED))
     statement = statement.order_by(balance_changes.c.at, *places)
-    return _rows(connection, _narrowed(statement, balance_changes, "at", wanted))
+    return rows(connection, narrowed(statement, balance_changes, "at", wanted))
+
+
+def balance_points(connection: Connection, wanted: Wanted) -> Rows:
+    """Each change of balances, in order of time: agent, at, kind, change, balance afterwards.
+
+    With a limit the newest ones.
+    """
+    names = ("agent", "at", "kind", "change", "balance")
+    of = balance_changes.c
+    newest = (of.at.desc(), of.kafka_partition.desc(), of.kafka_offset.desc())
+    statement = select(*(of[name] for name in names)).order_by(*newest)
+    return rows(connection, narrowed(statement, balance_changes, "at", wanted))[::-1]
 
 
 def newest_ms(connection: Connection) -> int:
@@ -133,19 +137,64 @@ def trade_like(connection: Connection, text: str) -> Rows:
     starts = trades.c.id.startswith(text, autoescape=True)
     of_order = (trades.c.entry_order == text) | (trades.c.exit_order == text)
     statement = select(trades).where(starts | of_order).order_by(trades.c.id)
-    exact = _rows(connection, select(trades).where(trades.c.id == text))
-    return exact or _rows(connection, statement.limit(2))
+    exact = rows(connection, select(trades).where(trades.c.id == text))
+    return exact or rows(connection, statement.limit(2))
 
 
 def fills_of(connection: Connection, trade: str) -> Rows:
     """A round trip's fills, in order."""
     places = (fills.c.kafka_partition, fills.c.kafka_offset)
-    return _rows(connection, select(fills).where(fills.c.trade_id == trade).order_by(*places))
+    return rows(connection, select(fills).where(fills.c.trade_id == trade).order_by(*places))
+
+
+def order_of(connection: Connection, order: str) -> dict[str, Any] | None:
+    """The order of this id."""
+    return _one(connection, orders, order)
+
+
+def trade_of(connection: Connection, trade: str) -> dict[str, Any] | None:
+    """The round trip of this id, open or closed."""
+    return _one(connection, trades, trade)
+
+
+def position_of(connection: Connection, position: str) -> dict[str, Any] | None:
+    """The position of this id, open or closed, as topic positions has it."""
+    return _one(connection, positions, position)
+
+
+def order_events_of(connection: Connection, order: str) -> Rows:
+    """What became of an order, in order."""
+    of = order_events.c
+    statement = select(order_events).where(of.order_id == order)
+    return rows(connection, statement.order_by(of.kafka_partition, of.kafka_offset))
+
+
+def fills_by(connection: Connection, column: str, value: str) -> Rows:
+    """Fills of an order (`order_id`) or a position, in order of time."""
+    of = fills.c
+    statement = select(fills).where(of[column] == value)
+    return rows(connection, statement.order_by(of.at, of.kafka_partition, of.kafka_offset))
+
+
+def come_of(
+    connection: Connection, causes: Collection[str], wanted: Wanted
+) -> dict[str, tuple[int, int]]:
+    """Of each signal or exit of these ids that led to any: how many orders, and refusals."""
+    counts: list[dict[str, int]] = []
+    for table in (orders, refusals):
+        of = table.c.cause
+        statement = select(of, func.count()).where(of.in_(causes)).group_by(of)
+        found = connection.execute(whose(statement, table, wanted))
+        counts.append({cause: count for cause, count in found})  # noqa: C416 (rows, no pairs)
+    return {
+        cause: (counts[0].get(cause, 0), counts[1].get(cause, 0))
+        for cause in counts[0].keys() | counts[1].keys()
+    }
 
 
 def signal_of(connection: Connection, cause: str) -> dict[str, Any] | None:
     """The signal of this id."""
-    found = _rows(connection, select(signals).where(signals.c.id == cause).limit(1))
+    found = rows(connection, select(signals).where(signals.c.id == cause).limit(1))
     return found[0] if found else None
 
 
@@ -176,29 +225,6 @@ def figures(rows: Iterable[dict[str, Any]]) -> dict[str, Any]:
     }
 
 
-def _narrowed(statement: Select[Any], table: Table, time: str, wanted: Wanted) -> Select[Any]:
-    statement = _whose(statement, table, wanted)
-    if wanted.symbol:
-        statement = statement.where(table.c.symbol == wanted.symbol)
-    if wanted.since_ms:
-        statement = statement.where(table.c[time] >= wanted.since_ms)
-    if wanted.until_ms:
-        statement = statement.where(table.c[time] < wanted.until_ms)
-    if wanted.engine:
-        statement = statement.where(table.c.source == wanted.engine)
-    if wanted.day_ms is not None:
-        begin, end = wanted.day_ms, wanted.day_ms + DAY_MS
-        statement = statement.where(table.c[time] >= begin, table.c[time] < end)
-    return statement.limit(wanted.limit or None)
-
-
-def _whose(statement: Select[Any], table: Table, wanted: Wanted) -> Select[Any]:
-    if wanted.agent:
-        statement = statement.where(table.c.agent == wanted.agent)
-    if wanted.agents:
-        statement = statement.where(table.c.agent.in_(wanted.agents))
-    return statement
-
-
-def _rows(connection: Connection, statement: Select[Any]) -> Rows:
-    return [dict(row) for row in connection.execute(statement).mappings()]
+def _one(connection: Connection, table: Table, key: str) -> dict[str, Any] | None:
+    found = rows(connection, select(table).where(table.c.id == key))
+    return found[0] if found else None

@@ -12,10 +12,10 @@ from chandler.core.trading.limits import LIMITS
 from chandler.streams.settings import PORT_ALERTS
 from services.declaration import Context
 from services.deploying.mounted import mounted
+from services.following.sources import Sources, is_outage
+from services.following.views import Views
 from services.notifier.answering.answer import answer
 from services.notifier.answering.pictures import drawn
-from services.notifier.answering.sources import Sources, is_outage
-from services.notifier.answering.views import Views
 from services.notifier.channels.telegram import Telegram, TelegramError, pause
 from services.notifier.inlets import AlertServer, Connection, follow, listen
 from services.notifier.keeping import Held, Keeper

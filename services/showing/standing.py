@@ -79,6 +79,9 @@ class OpenRow(NamedTuple):
     closing: bool
     age_ms: int  # venue's time
     id: str
+    cost: Decimal  # Σ price × size of what is open
+    peak: Decimal | None  # best price since the first fill; None: not known yet
+    opened_ms: int
 
 
 class Mark(NamedTuple):
@@ -103,6 +106,8 @@ class Standing:
         self._marks: dict[tuple[str, Symbol], PositionMarked] = {}
         self._of_positions: dict[Symbol, Mark] = {}
         self._of_tickers: dict[Symbol, Mark] = {}
+        self._tickers: dict[Symbol, Ticker] = {}
+        self.ticked_ms = 0  # venue's time of the newest ticker; 0: none came
 
     def take(self, record: Record) -> None:
         """Takes in a record of these topics; of an older one than is known nothing."""
@@ -128,6 +133,10 @@ class Standing:
     def mark(self, symbol: Symbol) -> Mark | None:
         """A symbol's newest mark, the same for everybody who holds it."""
         return self._of_tickers.get(symbol) or self._of_positions.get(symbol)
+
+    def ticker(self, symbol: Symbol) -> Ticker | None:
+        """A symbol's newest ticker."""
+        return self._tickers.get(symbol)
 
     def states(self) -> dict[str, AgentState]:
         """Each agent's, by name."""
@@ -239,6 +248,9 @@ class Standing:
             closing=holding.closing,
             age_ms=max(0, clock - position.opened_ms) if clock else 0,
             id=holding.id,
+            cost=position.cost,
+            peak=None if marked is None else marked.peak,
+            opened_ms=position.opened_ms,
         )
 
     def _mark(self, state: AgentState, symbol: Symbol) -> PositionMarked | None:
@@ -251,6 +263,7 @@ class Standing:
         return None if mark is None else unrealised(position, mark.price)
 
     def _ticker(self, ticker: Ticker) -> None:
+        self.ticked_ms = max(self.ticked_ms, ticker.at)
         known = self._of_tickers.get(ticker.symbol)
         if known is not None and ticker.at < known.at:
             return
@@ -259,6 +272,7 @@ class Standing:
         except AmountError:
             return  # it marks nothing: what was known before stays
         self._of_tickers[ticker.symbol] = Mark(price, ticker.at)
+        self._tickers[ticker.symbol] = ticker
 
 
 def _inactive(config: AgentConfig | None) -> str:

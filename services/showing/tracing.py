@@ -99,7 +99,7 @@ class Tracer:
         raw = record.raw or b""
         if request is None:
             says = [f"trade {fill.trade}, by a {taken.kind}" if taken else f"trade {fill.trade}"]
-            return Link("fill", shown_place(record), says, [])
+            return Link("fill", shown_place(record), says, [], event=fill)
         return lineage.of_fill(fill, raw, shown_place(record), taken, request)
 
     async def _requested(self, record: Record, request: OrderRequested) -> list[Link]:

@@ -9,7 +9,7 @@ import json
 import os
 import shutil
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ from websockets.sync.client import ClientConnection, connect
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 ANSWER_S_MAX = 60.0
+UNTIL_MS_MAX = 40_000
 FLAGS = (
     "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
     "--disable-background-networking", "--disable-component-update", "--disable-sync",
@@ -49,6 +50,7 @@ class Page:
         self.errors: list[str] = []  # exceptions, console errors and warnings, log entries
         self.requests: list[str] = []  # addresses that it asked for
         self._seen: list[str] = []  # names of events
+        self._traced: list[dict[str, Any]] = []
         target = self.ask("Target.createTarget", url="about:blank")["targetId"]
         self._session = self.ask("Target.attachToTarget", targetId=target, flatten=True)[
             "sessionId"
@@ -80,8 +82,12 @@ class Page:
 
     def open(self, path: Path) -> None:
         """Loads a file and waits until it has been drawn."""
+        self.visit(path.resolve().as_uri())
+
+    def visit(self, address: str) -> None:
+        """Loads an address and waits until it has been drawn."""
         self._seen.clear()
-        self.ask("Page.navigate", url=path.resolve().as_uri())
+        self.ask("Page.navigate", url=address)
         while "Page.loadEventFired" not in self._seen:
             self._take(json.loads(self._socket.recv(ANSWER_S_MAX)))
         self.drawn()
@@ -98,10 +104,35 @@ class Page:
         assert "exceptionDetails" not in said, said["exceptionDetails"]
         return said["result"].get("value")
 
+    def until(self, expression: str) -> None:
+        """Waits until an expression of the page is true."""
+        wait = f"""new Promise((done) => {{
+          const end = performance.now() + {UNTIL_MS_MAX};
+          const look = () => {{
+            if ({expression}) done(true);
+            else if (performance.now() > end) done(false);
+            else setTimeout(look, 25);
+          }};
+          look();
+        }})"""
+        assert self.run(wait), f"it never came: {expression}; errors: {self.errors}"
+
     def point(self, kind: str, x: float, y: float, **more: Any) -> None:
         """A mouse event: mouseMoved, mousePressed, mouseReleased, mouseWheel."""
         self.ask("Input.dispatchMouseEvent", type=kind, x=x, y=y, **more)
         self.drawn()
+
+    def traced(self, work: Callable[[], object], *categories: str) -> list[dict[str, Any]]:
+        """The events of a performance trace while `work` is done."""
+        self._traced.clear()
+        self._seen.clear()
+        chosen = {"includedCategories": list(categories)}
+        self.ask("Tracing.start", traceConfig=chosen, transferMode="ReportEvents")
+        work()
+        self.ask("Tracing.end")
+        while "Tracing.tracingComplete" not in self._seen:
+            self._take(json.loads(self._socket.recv(ANSWER_S_MAX)))
+        return list(self._traced)
 
     def press(self, key: str) -> None:
         for kind in ("keyDown", "keyUp"):
@@ -125,6 +156,8 @@ class Page:
             self.errors.append(f"console: {[each.get('value') for each in told['args']]}")
         elif method == "Log.entryAdded" and told["entry"]["level"] in ("error", "warning"):
             self.errors.append(f"log: {told['entry']['text']}")
+        elif method == "Tracing.dataCollected":
+            self._traced += told["value"]
         elif method == "Network.requestWillBeSent":
             self.requests.append(told["request"]["url"])
 

@@ -133,7 +133,13 @@ ELSEWHERE = {
         "test_the_generated_engine_is_found_and_does_not_look_ahead"
     ),
 }
-ALONE = ("check-causal", "indicator", "config", "bench")  # the others need a running `up`
+ALONE = (
+    "check-causal",
+    "indicator",
+    "config",
+    "bench",
+    "gateway",
+)  # the others need a running `up`
 
 
 class Shown(NamedTuple):

@@ -78,13 +78,13 @@ async def told(
     return found
 
 
-async def into_ledger(desk: Installation) -> None:
-    """Fills the ledger from the topics, as the recorder does."""
+async def into_ledger(desk: Installation, *more: str) -> None:
+    """Fills the ledger from the topics (and `more` of them), as the recorder does."""
     writer = LedgerWriter(make_url(f"sqlite:///{desk.data / 'ledger.sqlite'}"), "cluster")
     writer.places()
     records = [
         Placed(*record[:4], record.event, record.raw or b"")
-        async for record in read_topics(desk, ["signals", "exits", "orders"])
+        async for record in read_topics(desk, ["signals", "exits", "orders", *more])
         if record.event is not None
     ]
     following = {(each.topic, each.partition): each.offset + 1 for each in records}

@@ -40,7 +40,7 @@ def printed(show, *given):
 def test_every_file_is_there_and_none_is_half(result, folder):
     assert {path.name for path in folder.iterdir()} == {
         "trades.parquet", "trades.json", "fills.parquet", "equity.parquet", "result.json",
-        "report.html",
+        "report.html", "curves.json",
     }  # fmt: skip
 
 

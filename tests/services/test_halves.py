@@ -81,11 +81,11 @@ def test_the_halves_share_no_service_and_leave_none_out() -> None:
     ("stand_in", "users", "expected"),
     [
         (False, {}, set()),
-        (False, ANNA, {"notifier"}),
+        (False, ANNA, {"notifier", "gateway"}),
         (True, {}, {"notifier", "telegram_stand_in"}),
     ],
 )
-def test_the_notifier_runs_where_it_has_somebody_to_talk_to(
+def test_what_talks_to_people_runs_where_there_are_some(
     stand_in: bool,
     users: dict[str, User],
     expected: set[str],

@@ -61,9 +61,7 @@ async def show(
         async with asyncio.timeout(DEADLINE_S):
             close_ms = candle("AAAUSDT", number).close_ms
             while not task.done() and not all(
-                name in views
-                and views[name].at == close_ms
-                and views[name].symbols == len(SYMBOLS)
+                name in views and views[name].at == close_ms and views[name].symbols == len(SYMBOLS)
                 for name in windows
             ):
                 await asyncio.sleep(0.1)

@@ -30,6 +30,7 @@ from services.past.recorded import recorded_past
 from services.past.setting import chosen
 from services.past.sources import Period, of_files, of_topics
 from services.runner import installed
+from services.showing.runs import FOLDER
 
 COMPARISON = "comparison.html"
 COMPILING = (
@@ -134,7 +135,7 @@ def _shown(
 ) -> int:
     metrics = measure(result)
     name = f"{result.origin.profile}-{result.origin.digest[:8]}"
-    folder = out or installation.data / "backtests" / name
+    folder = out or installation.data / FOLDER / name
     files.write(result, metrics, folder)
     compared = None
     if against is not None:

@@ -19,11 +19,22 @@ import pyarrow.parquet
 from chandler.core.trading.events import OrderFilled
 from chandler.replay.metrics import Metrics
 from chandler.replay.report import Run, page
-from chandler.replay.result import Origin, Result, Trade
+from chandler.replay.report.payload import curves
+from chandler.replay.result import Result, Trade
 from services.layers import ConfigurationError
+from services.showing.runs import (
+    CURVES,
+    RESULT,
+    TRADES_JSON,
+    Curve,
+    Kept,
+    kept_in,
+    trades_in,
+    unreadable,
+)
 
-TRADES, TRADES_JSON, FILLS = "trades.parquet", "trades.json", "fills.parquet"
-EQUITY, RESULT, REPORT = "equity.parquet", "result.json", "report.html"
+TRADES, FILLS = "trades.parquet", "fills.parquet"
+EQUITY, REPORT = "equity.parquet", "report.html"
 # What a narrow window shows of a table comes first, ids last; the other columns lie between.
 TRADES_FIRST = (
     "symbol", "side", "agent", "opened_ms", "closed_ms", "entered", "exited", "size", "pnl",
@@ -31,22 +42,6 @@ TRADES_FIRST = (
 TRADES_LAST = ("leverage", "adds", "source", "reason", "id", "order")
 FILLS_FIRST = ("at", "symbol", "side", "agent", "action", "leg", "price", "size", "fee")
 FILLS_LAST = ("source", "account", "position", "id", "trade")
-
-
-class Kept(msgspec.Struct, frozen=True, kw_only=True):
-    """What stands in result.json."""
-
-    v: int = 1
-    origin: Origin
-    from_ms: int
-    to_ms: int
-    starts: dict[str, Decimal]  # by agent
-    balances: dict[str, Decimal]  # at the end
-    metrics: Metrics
-    refusals: dict[str, dict[str, int]]
-    signals: dict[str, int]
-    notes: list[str]
-    timings: dict[str, float]
 
 
 def check_writable(folder: Path) -> None:
@@ -66,7 +61,8 @@ def write(result: Result, metrics: Metrics, folder: Path) -> list[Path]:
 
     trades.parquet and trades.json (the fields of `Trade`, and pnl), fills.parquet (of
     `OrderFilled`), equity.parquet (at_ms, equity.<agent>, exposure.<agent>, benchmark.<name>),
-    result.json (`Kept`), report.html. result.json comes last: where it is, the others are too.
+    curves.json (`Curve`: the same thinned, as the report draws it), result.json (`Kept`),
+    report.html. result.json comes last: where it is, the others are too.
     """
     folder.mkdir(parents=True, exist_ok=True)
     (folder / RESULT).unlink(missing_ok=True)
@@ -80,6 +76,7 @@ def write(result: Result, metrics: Metrics, folder: Path) -> list[Path]:
             _ordered(_table(OrderFilled, map(_plain, result.fills)), FILLS_FIRST, FILLS_LAST), path
         ),
         EQUITY: lambda path: _parquet(_equity(result), path),
+        CURVES: lambda path: path.write_bytes(msgspec.json.encode(_curves(result))),
         REPORT: lambda path: path.write_text(page(result, metrics), encoding="utf-8"),
         RESULT: lambda path: path.write_bytes(
             msgspec.json.format(msgspec.json.encode(_kept(result, metrics)), indent=2)
@@ -97,22 +94,13 @@ def write(result: Result, metrics: Metrics, folder: Path) -> list[Path]:
 
 def read(folder: Path) -> Run:
     """What a comparison needs of the files in `folder`; ConfigurationError says what is wrong."""
-    path = folder / RESULT
-    if not path.exists():
-        raise ConfigurationError(
-            f"{folder} holds no {RESULT}: name a folder that ./chandler backtest has written"
-        )
+    kept, trades = kept_in(folder), trades_in(folder)
     try:
-        kept = msgspec.json.decode(path.read_bytes(), type=Kept)
-        trades = msgspec.json.decode((folder / TRADES_JSON).read_bytes(), type=list[Trade])
         table = pyarrow.parquet.read_table(folder / EQUITY)
         at_ms = table["at_ms"].to_numpy()
         curves = [table[f"equity.{agent}"].to_numpy() for agent in kept.starts]
-    except (msgspec.DecodeError, KeyError, OSError, pa.ArrowException) as error:
-        raise ConfigurationError(
-            f"{folder} cannot be read ({' '.join(str(error).split())}): expected what this "
-            "version of ./chandler backtest writes, run it again"
-        ) from None
+    except (KeyError, OSError, pa.ArrowException) as error:
+        raise unreadable(folder, error) from None
     none = np.zeros(len(at_ms))
     return Run(
         name=folder.name or str(folder),
@@ -140,6 +128,11 @@ def _kept(result: Result, metrics: Metrics) -> Kept:
         notes=result.notes,
         timings=result.timings,
     )
+
+
+def _curves(result: Result) -> list[Curve]:
+    keys = ("name", "kind", "start", "t", "v")
+    return [Curve(**{key: each[key] for key in keys}) for each in curves(result, [])]
 
 
 def _plain(event: Trade | OrderFilled) -> dict[str, Any]:

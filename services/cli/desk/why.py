@@ -29,7 +29,7 @@ def why(
         seconds = time.perf_counter() - began
     unchecked = sum(bool(link.unchecked) for link in found.links)
     if as_json:
-        links = [link._asdict() for link in found.links]
+        links = [link._replace(event=None)._asdict() for link in found.links]
         report = {"order": found.order, "links": links, "differing": found.differing}
         typer.echo(msgspec.json.encode(report | {"seconds": round(seconds, 3)}).decode())
     else:

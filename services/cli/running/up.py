@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 
 from chandler.streams import embedded
+from services.cli import gateway
 from services.cli.running import flags
 from services.cli.running.preflight import before_start
 from services.cli.running.session import Session
@@ -81,7 +82,9 @@ def up(
         if status != WELL:
             return status
         table = what_starts(installation, config.profile, workers)
-        view.table(table, workers, for_people(installation, workers))
+        pages = for_people(installation, workers)
+        pages |= gateway.pages(installation, config.profile, workers)
+        view.table(table, workers, pages)
         return asyncio.run(
             _until_asked(Session(installation, config.profile, half, workers, view, began))
         )

@@ -8,10 +8,10 @@ from msgspec.structs import replace
 from chandler.core.notices.text import Line
 from chandler.core.notices.words import one_line
 from services.exits import one_line as line_of
+from services.following.sources import Sources, is_outage
+from services.following.views import Views
 from services.notifier.answering import market, orders, running, standing, statistics
 from services.notifier.answering.asked import Asked, asked_of
-from services.notifier.answering.sources import Sources, is_outage
-from services.notifier.answering.views import Views
 from services.notifier.talk import Query, Reply, Topic
 
 ANSWER_S = 5.0

@@ -6,10 +6,10 @@ from typing import NamedTuple
 
 from chandler.core.notices.text import Line
 from chandler.core.notices.words import NAME_MAX, moment, one_line, signed
+from services.following.sources import Sources, UnanswerableError
+from services.following.views import Views
 from services.layers import nearest
 from services.ledger.queries import Wanted
-from services.notifier.answering.sources import Sources, UnanswerableError
-from services.notifier.answering.views import Views
 from services.notifier.talk import Query
 
 ROWS_MAX = 30  # of what is listed whole

@@ -7,9 +7,9 @@ from chandler.core.granularity import INTERVAL_MS, Granularity, last_close, pars
 from chandler.core.notices.text import Line
 from chandler.core.notices.words import called, in_words, moment, one_line, price
 from chandler.core.trading.money import AmountError, from_float, shown
+from services.following.sources import UnanswerableError
 from services.layers import nearest
 from services.notifier.answering.asked import Asked, cut, head, listed, short, warned
-from services.notifier.answering.sources import UnanswerableError
 from services.notifier.answering.standing import open_of
 from services.showing.figures import AVERAGE
 from services.showing.standing import OpenRow

@@ -18,11 +18,11 @@ from chandler.core.notices.words import (
 )
 from chandler.core.trading.events import Refusal
 from chandler.replay.audit.lineage import Link
+from services.following.sources import UnanswerableError
 from services.ledger import queries
 from services.ledger.address import address
 from services.ledger.errors import LedgerError
 from services.notifier.answering.asked import Asked, cut, head, short, warned
-from services.notifier.answering.sources import UnanswerableError
 from services.showing.orders import Life, life_of
 from services.showing.tracing import Found
 from services.showing.why import asked_of, explained

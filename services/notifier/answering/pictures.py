@@ -23,10 +23,10 @@ from chandler.core.events import Symbol
 from chandler.core.granularity import DAY_MS, parse_granularity
 from chandler.core.trading.money import positive
 from services.exits import one_line
+from services.following.sources import Sources, UnanswerableError, is_outage
 from services.ledger import queries
 from services.ledger.queries import Wanted
 from services.notifier.answering.asked import cut
-from services.notifier.answering.sources import Sources, UnanswerableError, is_outage
 from services.notifier.answering.statistics import Period, Span, span_of
 
 DRAW_S = 20.0  # for a whole picture

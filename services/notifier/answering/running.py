@@ -1,7 +1,6 @@
 """Services as they run: status, logs, crashes."""
 
 import asyncio
-import socket
 import time
 from decimal import Decimal
 from functools import partial
@@ -11,11 +10,12 @@ from chandler.core.notices.text import Line
 from chandler.core.notices.words import called, lasting, moment, one_line
 from chandler.core.trading.money import plus
 from chandler.streams.telemetry.health import BEHIND_S_MAX
+from services.following.heard import OF_THE_MARKET, RUNNING, elsewhere, service_of
+from services.following.sources import UnanswerableError
 from services.layers import nearest
 from services.notifier.answering.asked import Asked, cut, gain, head, short, warned
-from services.notifier.answering.sources import UnanswerableError
 from services.notifier.answering.standing import is_on, open_of, rows_of, unrealised
-from services.showing.readiness import NOT_RUNNING, ServiceStatus, gather
+from services.showing.readiness import ServiceStatus, gather
 from services.topology import ORDER, TELEGRAM, services_of, workers_of
 from services.watchdog.crashes import Crash, file_of
 from services.watchdog.crashes import crashes as kept_here
@@ -23,9 +23,6 @@ from services.watchdog.crashes import crashes as kept_here
 LINES_USUAL = 20
 CRASHES_USUAL = 5
 TAIL_SHOWN = 8  # lines of a crashed service's log
-RUNNING = ("started", "ready", "restarted", "recovered", "connection_back", "caught_up")
-# What these say tells nothing of any agent: for people who may not see all agents.
-OF_THE_MARKET = frozenset({"ingest", "indicators", "signals", "pump_guard", "market"})
 HALVES = {"telegram": TELEGRAM, "trading": frozenset(ORDER) - TELEGRAM}
 
 
@@ -81,26 +78,20 @@ async def crashes(asked: Asked) -> list[Line]:
 
 
 def _ready(asked: Asked, name: str, here: ServiceStatus) -> bool:
-    elsewhere = _elsewhere(asked, name, here)
-    return elsewhere.kind in RUNNING if elsewhere is not None else here.ready
+    there = _elsewhere(asked, name, here)
+    return there.kind in RUNNING if there is not None else here.ready
 
 
 def _elsewhere(asked: Asked, name: str, here: ServiceStatus) -> InfraEvent | None:
-    """The newest of a service that does not answer here, and was last heard from elsewhere."""
-    if here.state != NOT_RUNNING:
-        return None
-    event = asked.views.lately.infra.get(name.partition("-")[0])
-    if event is None or event.instance.partition(":")[0] == socket.gethostname():
-        return None
-    return event
+    return elsewhere(name, here, asked.views.lately.infra)
 
 
 def _service(asked: Asked, name: str, here: ServiceStatus) -> Line:
-    elsewhere = _elsewhere(asked, name, here)
-    if elsewhere is not None:
-        ago = lasting(round(time.time() * 1_000) - elsewhere.at)
-        detail = f": {elsewhere.detail}" if elsewhere.detail and _may_tell(asked, name) else ""
-        kind = elsewhere.kind.replace("_", " ")
+    there = _elsewhere(asked, name, here)
+    if there is not None:
+        ago = lasting(round(time.time() * 1_000) - there.at)
+        detail = f": {there.detail}" if there.detail and _may_tell(asked, name) else ""
+        kind = there.kind.replace("_", " ")
         return Line(one_line(f"{name}: {kind} {ago} ago, on another machine{detail}"))
     said = [here.state if here.state != "ready" or here.ready else "not ready"]
     said += [] if here.lag is None else [f"lag {here.lag}"]
@@ -144,7 +135,7 @@ def _services(asked: Asked) -> frozenset[str]:
 
 
 def _may_tell(asked: Asked, name: str) -> bool:
-    return not asked.limited or name.partition("-")[0] in OF_THE_MARKET
+    return not asked.limited or service_of(name) in OF_THE_MARKET
 
 
 def _logged(line: LogLine, *, several: bool) -> str:

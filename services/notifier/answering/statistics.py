@@ -10,10 +10,10 @@ from chandler.core.granularity import DAY_MS
 from chandler.core.notices.digest import Day, Ended, Extreme, Refused, Tally, day_notice
 from chandler.core.notices.text import Line, lines_of
 from chandler.core.notices.words import called, money, signed, utc_day
+from services.following.sources import UnanswerableError
 from services.ledger import queries
 from services.ledger.queries import Wanted
 from services.notifier.answering.asked import Asked, as_of, cut, gain, head, listed
-from services.notifier.answering.sources import UnanswerableError
 from services.notifier.answering.standing import open_of, unrealised
 
 Period = Literal["day", "week", "month", "all"]

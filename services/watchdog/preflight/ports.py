@@ -8,6 +8,7 @@ from chandler.streams.embedded.configuration import Layout
 from chandler.streams.embedded.probe import free, listener
 from chandler.streams.settings import (
     PORT_ALERTS,
+    PORT_GATEWAY,
     PORT_KAFKA,
     PORT_KAFKA_CONTROLLER,
     PORT_SIMULATOR,
@@ -21,6 +22,7 @@ OWN_PORTS = {  # beside the one for health and metrics
     "simulator": PORT_SIMULATOR,
     "telegram_stand_in": PORT_TELEGRAM,
     "notifier": PORT_ALERTS,
+    "gateway": PORT_GATEWAY,
 }
 _PROCESS = re.compile(r"process (\d+) ")
 

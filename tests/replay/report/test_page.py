@@ -15,7 +15,7 @@ from chandler.core.granularity import HOUR_MS, MINUTE_MS
 from chandler.replay.metrics import measure
 from chandler.replay.report import compare, comparison_page, frames, page, run_of
 from chandler.replay.report.payload import POINTS_MAX, TRADES_MAX, payload
-from chandler.replay.report.thinning import merged, thinned
+from chandler.replay.thinning import merged, thinned
 from tests.replay.results import FROM_MS, changed, made
 
 EVIL = "</script><script>alert(1)</script><!--{{data}}"

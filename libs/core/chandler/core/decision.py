@@ -78,7 +78,7 @@ def decide(
             notes[name] = made.value
         if made.fault:
             faults[name] = made.fault
-    score = _score(engine, notes)
+    score = score_of(engine, notes)
     verdict = _verdict(engine, close, notes, absent, score, last_signal_ms)
     signal = None
     if verdict in ("long", "short"):
@@ -88,6 +88,18 @@ def decide(
         else:
             signal = _signal(engine, close, notes, score, levels, code)
     return Decision(notes, absent, faults, verdict, signal)
+
+
+def score_of(engine: ResolvedEngine, notes: Mapping[str, float]) -> float:
+    """Weighted mean of the notes that are there."""
+    total = 0.0
+    weights = 0.0
+    for resolved in engine.evaluators:
+        value = notes.get(resolved.evaluator.name)
+        if value is not None:
+            total += resolved.weight * value
+            weights += resolved.weight
+    return total / weights if weights > 0.0 else 0.0
 
 
 def _note(resolved: ResolvedEvaluator, close: Close, invoke: Invoke) -> Note:
@@ -104,18 +116,6 @@ def _note(resolved: ResolvedEvaluator, close: Close, invoke: Invoke) -> Note:
         if value is not None:
             inputs[parameter] = value
     return note(resolved.evaluator, inputs, resolved.tunables, invoke)
-
-
-def _score(engine: ResolvedEngine, notes: dict[str, float]) -> float:
-    """Weighted mean of the notes that are there."""
-    total = 0.0
-    weights = 0.0
-    for resolved in engine.evaluators:
-        value = notes.get(resolved.evaluator.name)
-        if value is not None:
-            total += resolved.weight * value
-            weights += resolved.weight
-    return total / weights if weights > 0.0 else 0.0
 
 
 def _verdict(

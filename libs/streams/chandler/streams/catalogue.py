@@ -257,6 +257,15 @@ TOPICS: tuple[Topic, ...] = (
         compacted=True,
     ),
     Topic(
+        name="gateway.state",
+        key="@rest, or a signal's or command's id",
+        events=(),
+        writers=("gateway",),
+        doc="idempotency keys that the gateway has taken, for a day",
+        partitions=1,
+        compacted=True,
+    ),
+    Topic(
         name="trials",
         key="study",
         events=(ev.TrialAsked,),

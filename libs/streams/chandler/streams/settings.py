@@ -17,6 +17,7 @@ PORT_KAFKA_CONTROLLER = 1
 PORT_SIMULATOR = 2
 PORT_TELEGRAM = 3  # of the stand-in
 PORT_ALERTS = 4  # where the notifier takes Alertmanager's in
+PORT_GATEWAY = 5  # REST, WebSocket and the page
 PORT_METRICS = 10  # + the service's place in the topology
 
 

@@ -1,7 +1,9 @@
 """Statistics, the day so far and pictures, from a real ledger; and what is said without one."""
 
+import asyncio
 import sqlite3
 import struct
+import threading
 from pathlib import Path
 
 import msgspec
@@ -149,12 +151,16 @@ async def test_a_ledger_that_is_locked_is_told(
 
 
 async def test_too_many_questions_at_once_are_refused_in_words(scene: Scene) -> None:
-    places = [scene.sources._places.acquire(blocking=False) for _ in range(3)]
+    goes_on = threading.Event()
+    asked = [asyncio.create_task(scene.sources.apart(goes_on.wait)) for _ in range(3)]
+    await asyncio.sleep(0)
 
     said = await scene.text("statistics")
+    goes_on.set()
+    await asyncio.gather(*asked)
 
-    assert all(places)
     assert said.startswith("3 questions before this one are still being looked up")
+    assert "Statistics" in await scene.text("statistics")
 
 
 @pytest.mark.parametrize("spec", ["equity 2024-01-05", "equity week anna", "equity all anna bert"])

@@ -16,6 +16,7 @@ from chandler.core.engine import ResolvedEngine
 from chandler.core.events import (
     Candle,
     CandleSealed,
+    Event,
     IndicatorRow,
     InputRef,
     MatrixRow,
@@ -48,6 +49,7 @@ class Link(NamedTuple):
     says: list[str]  # for people
     faults: list[str]  # what differs; none: it is as it should be
     unchecked: Sequence[str] = ()  # what could not be looked at, and why
+    event: Event | None = None  # that it is about, where it is one
 
 
 Placed = tuple[OrderEvent, str]  # with its place
@@ -90,7 +92,7 @@ def of_fill(
     expected = (request.position, request.leg, request.side, request.action)
     if (fill.position, fill.leg, fill.side, fill.action) != expected:
         faults.append(f"position, leg, side or action differ from the request's: {expected}")
-    return Link("fill", place, says, faults)
+    return Link("fill", place, says, faults, event=fill)
 
 
 def of_request(request: OrderRequested, raw: bytes, place: str, record: DeskTaken | None) -> Link:
@@ -105,7 +107,7 @@ def of_request(request: OrderRequested, raw: bytes, place: str, record: DeskTake
     given = (request.agent, request.cause, request.symbol, request.leg)
     if request.id not in (order_id(*given, retry) for retry in range(RETRIES_MAX)):
         faults.append("its id does not come from agent, cause, symbol and leg")
-    return Link("request", place, says, faults)
+    return Link("request", place, says, faults, event=request)
 
 
 def of_desk(record: DeskTaken, place: str, balance: str = "") -> Link:
@@ -132,7 +134,7 @@ def of_desk(record: DeskTaken, place: str, balance: str = "") -> Link:
     if balance:
         says.append(f"balance: {balance}")
     says.append(f"config {record.config} code {record.code}")
-    return Link("desk", place, says, [])
+    return Link("desk", place, says, [], event=record)
 
 
 def of_guard(record: DeskTaken, told: bytes | None, place: str) -> Link | None:
@@ -144,7 +146,8 @@ def of_guard(record: DeskTaken, told: bytes | None, place: str) -> Link | None:
         faults.append("topic pumps has no such state")
     elif told != _encode(record.seen.guard):
         faults.append("topic pumps has another state of that time")
-    return Link("guard", place, [f"pump {record.seen.guard.pump}"], faults)
+    guard = record.seen.guard
+    return Link("guard", place, [f"pump {guard.pump}"], faults, event=guard)
 
 
 def of_signal(signal: Signal, raw: bytes, place: str, record: DeskTaken | None) -> Link:
@@ -156,7 +159,7 @@ def of_signal(signal: Signal, raw: bytes, place: str, record: DeskTaken | None) 
         f"config {signal.config or '-'} code {signal.code or '-'}",
     ]
     unchecked = [] if signal.inputs else ["it names no candles: it came from outside"]
-    return Link("signal", place, says, _same(raw, record), unchecked)
+    return Link("signal", place, says, _same(raw, record), unchecked, signal)
 
 
 def of_exit(exit_: ExitRequested, raw: bytes, place: str, record: DeskTaken | None) -> Link:
@@ -170,7 +173,7 @@ def of_exit(exit_: ExitRequested, raw: bytes, place: str, record: DeskTaken | No
     faults = _same(raw, record)
     if exit_.id != digest(exit_.position, exit_.leg):
         faults.append("its id does not come from its position and leg")
-    return Link("exit", place, says, faults)
+    return Link("exit", place, says, faults, event=exit_)
 
 
 def of_tick(exit_: ExitRequested, ticker: Ticker | None, place: str) -> Link:
@@ -180,13 +183,14 @@ def of_tick(exit_: ExitRequested, ticker: Ticker | None, place: str) -> Link:
     faults = []
     if Decimal(ticker.last) != exit_.price:
         faults.append(f"its last price is {ticker.last}, the exit says {shown(exit_.price)}")
-    return Link("ticker", place, [f"last {ticker.last} mark {ticker.mark}"], faults)
+    says = [f"last {ticker.last} mark {ticker.mark}"]
+    return Link("ticker", place, says, faults, event=ticker)
 
 
 def of_command(command: Command, raw: bytes, place: str, record: DeskTaken | None) -> Link:
     """What a person asked for."""
     says = [f"{command.what} {command.agent} {command.symbol} {command.side} by {command.who}"]
-    return Link("command", place, says, _same(raw, record))
+    return Link("command", place, says, _same(raw, record), event=command)
 
 
 def of_opening(request: OrderRequested, signal: Signal) -> list[str]:
@@ -218,7 +222,7 @@ def of_matrix(signal: Signal, row: MatrixRow | None, place: str) -> Link:
         faults.append(f"its verdict is {row.verdicts.get(signal.source)!r}, not {signal.side}")
     strange = [ref for ref in signal.inputs if ref not in row.inputs]
     faults += [f"it does not name the signal's input {_ref(ref)}" for ref in strange]
-    return Link("matrix", place, says, faults)
+    return Link("matrix", place, says, faults, event=row)
 
 
 def of_row(
@@ -232,7 +236,7 @@ def of_row(
     says = [" ".join(f"{key}={value:.6g}" for key, value in read.items()) or "no values"]
     says.append(f"config {row.config} code {row.code}")
     faults = [] if row.candle == ref else [f"it is of {_ref(row.candle)}, expected {_ref(ref)}"]
-    return Link(name, place, says, faults)
+    return Link(name, place, says, faults, event=row)
 
 
 def of_candle(ref: InputRef, candle: Candle | None, place: str) -> Link:
@@ -247,7 +251,7 @@ def of_candle(ref: InputRef, candle: Candle | None, place: str) -> Link:
             f"close {candle.close:g} volume {candle.volume:g}"
         )
     faults = [] if candle.hash == ref.hash else [f"hash is {candle.hash}, named is {ref.hash}"]
-    return Link(name, place, says, faults)
+    return Link(name, place, says, faults, event=candle)
 
 
 def again(

@@ -11,8 +11,8 @@ from chandler.core.events import Symbol
 from chandler.replay.metrics import Metrics
 from chandler.replay.metrics.measure import STILL_OPEN, portfolio
 from chandler.replay.report.comparison import Comparison
-from chandler.replay.report.thinning import merged, thinned
 from chandler.replay.result import Floats, Ints, Result, Trade
+from chandler.replay.thinning import merged, thinned
 
 POINTS_MAX = 2_000  # of a curve
 CURVES_MAX = 24  # agents and benchmarks that are drawn
@@ -36,7 +36,7 @@ def payload(result: Result, metrics: Metrics) -> dict[str, Any]:
         "to_ms": result.to_ms,
         "unit": _unit(result.trades),
         "metrics": msgspec.to_builtins(metrics),
-        "curves": _curves(result, thinnings),
+        "curves": curves(result, thinnings),
         "bins": _bins([float(each.pnl) for each in result.trades if each.closed_ms]),
         "trades": _rows(trades, result, words),
         "bars": _bars(result, trades, thinnings),
@@ -85,7 +85,7 @@ def curve(name: str, kind: str, at_ms: Ints, values: Floats, start: float, from_
     }
 
 
-def _curves(result: Result, thinnings: list[str]) -> list[Any]:
+def curves(result: Result, thinnings: list[str]) -> list[Any]:
     equity, _, start = portfolio(result)
     drawn = [("portfolio", "portfolio", equity, start)] if result.curves else []
     if len(result.curves) > 1:

@@ -1,13 +1,13 @@
-"""Reads a stretch of one symbol's candles: of one partition, and no more of it than is needed."""
+"""Reads a stretch of one symbol's candles or indicators: of one partition, no more than needed."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 from aiokafka.partitioner import murmur2
 
-from chandler.core.events import CandleSealed, Event
+from chandler.core.events import CandleSealed, Event, IndicatorRow
 from chandler.core.granularity import Granularity
 from chandler.streams.closing import close
 from chandler.streams.codec import UndecodableError, decode
@@ -18,6 +18,8 @@ STEP_BACK = 4_000  # records, then twice as many each time
 POLL_MS = 500
 SILENT_POLLS_MAX = 20
 _SIGN = 0x7FFFFFFF
+
+Number = Callable[[Event], int | None]  # what a symbol's records come in the order of
 
 
 async def candles_between(
@@ -34,7 +36,47 @@ async def candles_between(
     `near_ms`: a CreateTime at which such candles were written; where to begin to look. Empty: the
     topic has none of them. ReadError.
     """
-    name = f"candles.{granularity}"
+    found = await _between(
+        installation,
+        f"candles.{granularity}",
+        symbol,
+        lambda event: event.open_ms if isinstance(event, CandleSealed) else None,
+        (from_ms, until_ms),
+        near_ms,
+    )
+    return [each for each in found if isinstance(each, CandleSealed)]
+
+
+async def rows_between(
+    installation: Installation,
+    symbol: str,
+    granularity: Granularity,
+    from_ms: int,
+    until_ms: int,
+    *,
+    near_ms: int,
+) -> list[IndicatorRow]:
+    """Indicator rows of closes from `from_ms` to before `until_ms`, in order; else the same."""
+    found = await _between(
+        installation,
+        f"indicators.{granularity}",
+        symbol,
+        lambda event: event.close_ms if isinstance(event, IndicatorRow) else None,
+        (from_ms, until_ms),
+        near_ms,
+    )
+    return [each for each in found if isinstance(each, IndicatorRow)]
+
+
+async def _between(
+    installation: Installation,
+    name: str,
+    symbol: str,
+    number: Number,
+    stretch: tuple[int, int],
+    near_ms: int,
+) -> list[Event]:
+    """The symbol's events whose numbers are in the stretch; they come in the order of them."""
     parts = (await partitions(installation, [name]))[name]
     if not parts:
         return []
@@ -44,12 +86,12 @@ async def candles_between(
         reader.assign([tp])
         begin: int = (await reader.beginning_offsets([tp]))[tp]
         end: int = (await reader.end_offsets([tp]))[tp]
-        found = (await reader.offsets_for_times({tp: near_ms}))[tp]
-        start, step = found.offset if found else end, STEP_BACK
+        near = (await reader.offsets_for_times({tp: near_ms}))[tp]
+        start, step = near.offset if near else end, STEP_BACK
         while True:
-            candles = await _from(reader, tp, start, end, symbol, until_ms)
-            if start <= begin or (candles and candles[0].open_ms <= from_ms):
-                return [each for each in candles if from_ms <= each.open_ms < until_ms]
+            found = await _from(reader, tp, name, start, end, symbol, number, stretch[1])
+            if start <= begin or (found and found[0][0] <= stretch[0]):
+                return [event for at, event in found if stretch[0] <= at < stretch[1]]
             start, step = max(begin, start - step), 2 * step
     except KafkaError as error:
         raise ReadError(f"{name} can't be read: {error!r}") from error
@@ -58,23 +100,30 @@ async def candles_between(
 
 
 async def _from(
-    reader: AIOKafkaConsumer, tp: TopicPartition, start: int, end: int, symbol: str, until_ms: int
-) -> list[CandleSealed]:
-    """The symbol's candles from an offset on; a symbol's are in order, so a late one is the end."""
-    candles: list[CandleSealed] = []
-    async for event in _events(reader, tp, start, end, symbol.encode()):
-        if isinstance(event, CandleSealed):
-            if event.open_ms >= until_ms:
+    reader: AIOKafkaConsumer,
+    tp: TopicPartition,
+    name: str,
+    start: int,
+    end: int,
+    symbol: str,
+    number: Number,
+    until: int,
+) -> list[tuple[int, Event]]:
+    """The symbol's from an offset on, with their numbers; a late one is the end."""
+    found: list[tuple[int, Event]] = []
+    async for event in _events(reader, tp, name, start, end, symbol.encode()):
+        at = number(event)
+        if at is not None:
+            if at >= until:
                 break
-            candles.append(event)
-    return candles
+            found.append((at, event))
+    return found
 
 
 async def _events(
-    reader: AIOKafkaConsumer, tp: TopicPartition, start: int, end: int, key: bytes
+    reader: AIOKafkaConsumer, tp: TopicPartition, name: str, start: int, end: int, key: bytes
 ) -> AsyncIterator[Event]:
     reader.seek(tp, start)
-    name = f"candles.{tp.topic.rpartition('.')[2]}"
     silent = 0
     while await reader.position(tp) < end:
         batches: dict[Any, list[Any]] = await reader.getmany(tp, timeout_ms=POLL_MS)

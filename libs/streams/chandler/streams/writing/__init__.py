@@ -5,6 +5,7 @@ from chandler.streams.writing.outbox import (
     Kept,
     LostError,
     Outbox,
+    Placed,
     Record,
     ReplacedError,
 )
@@ -16,6 +17,7 @@ __all__ = [
     "Kept",
     "LostError",
     "Outbox",
+    "Placed",
     "Record",
     "ReplacedError",
     "Sender",

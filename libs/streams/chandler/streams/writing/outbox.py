@@ -5,8 +5,8 @@ After any error it isn't known whether the batch is out: open again, read back w
 
 import asyncio
 import time
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
 
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError, ProducerFenced
@@ -50,9 +50,19 @@ class Kept(NamedTuple):
     headers: tuple[tuple[str, bytes], ...] = ()
 
 
+class Placed(NamedTuple):
+    """Where a record stands, once its transaction is committed."""
+
+    partition: int
+    offset: int
+
+
+After = Callable[[Sequence[Placed]], Sequence[Record | Kept]]
+
+
 async def send(
     producer: AIOKafkaProducer, installation: Installation, record: Record | Kept
-) -> list["asyncio.Future[object]"]:
+) -> list["asyncio.Future[Any]"]:
     """Hands a record to the producer: one future for each partition that it goes to."""
     name, key = topic_name(installation, record.topic), record.key
     value = record.value if isinstance(record, Kept) else encode(record.event)
@@ -90,16 +100,28 @@ class Outbox:
             raise
         self._producer = producer
 
-    async def write(self, records: Sequence[Record | Kept]) -> None:
-        """All of them, or none. LostError: not known which; ReplacedError: never again."""
+    async def write(
+        self, records: Sequence[Record | Kept], after: After | None = None
+    ) -> list[Placed]:
+        """All of them, or none; where they stand. LostError: not known which; ReplacedError: never
+        again.
+
+        `after`: what is written last, in the same transaction, of where the others stand.
+        """
         assert self._producer is not None, "open the outbox first"
-        sent: list[asyncio.Future[object]] = []
+        sent: list[asyncio.Future[Any]] = []
+        places: list[Placed] = []
         began = time.monotonic()
         try:
             async with asyncio.timeout(WRITE_S_MAX):
                 await self._producer.begin_transaction()
                 for record in records:
                     sent += await send(self._producer, self._installation, record)
+                if after is not None:
+                    written = await asyncio.gather(*sent)
+                    places = [Placed(each.partition, each.offset) for each in written]
+                    for record in after(places):
+                        sent += await send(self._producer, self._installation, record)
                 await self._producer.commit_transaction()
         except ProducerFenced:
             await self._give_up(sent)
@@ -113,6 +135,7 @@ class Outbox:
         except (KafkaError, OSError, TimeoutError) as error:
             await self._give_up(sent)
             raise LostError(f"{self.name}: a transaction failed: {error!r}") from error
+        return places
 
     async def close(self) -> None:
         """Stops the producer; a transaction that is open is aborted by the broker."""
@@ -120,7 +143,7 @@ class Outbox:
         if producer is not None:
             await close(producer)
 
-    async def _give_up(self, sent: Sequence["asyncio.Future[object]"]) -> None:
+    async def _give_up(self, sent: Sequence["asyncio.Future[Any]"]) -> None:
         await self.close()
         for future in sent:
             if future.done() and not future.cancelled():

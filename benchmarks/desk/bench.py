@@ -21,8 +21,8 @@ from typing import Any
 
 import aiohttp
 
-from benchmarks._desk_hops import ask, show_hops, ways, whole
-from benchmarks._desk_market import FIVE_MS, Feed, silent, wishes
+from benchmarks.desk.hops import ask, show_hops, ways, whole
+from benchmarks.desk.market import FIVE_MS, Feed, silent, wishes
 from benchmarks.stream import WARM, Bench, benched, place, shown
 from chandler.core.events import Event
 from chandler.core.trading.events import (

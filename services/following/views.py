@@ -1,4 +1,4 @@
-"""What the notifier knows of the topics without asking anybody: folds that follow them.
+"""What a service knows of the topics without asking anybody: folds that follow them.
 
 Each is made anew, from a bounded past, after an outage; what was known before stays until then.
 """
@@ -7,13 +7,14 @@ import asyncio
 import time
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
-from typing import Literal, Protocol, TypeVar
+from typing import Literal, Protocol, TypeVar, get_args
 
 from chandler.streams.reader import Record, follow_batches, read_topics
 from chandler.streams.settings import Installation
 from services.exits import one_line
-from services.notifier.answering.folds import Lately
-from services.notifier.answering.sources import Sources, is_outage
+from services.following.folds import Lately
+from services.following.scanned import SCANNED, Scanned
+from services.following.sources import Sources, is_outage
 from services.showing.orders import Tail, Wanted
 from services.showing.standing import OVERLAP_MS, Standing, watched
 
@@ -22,6 +23,7 @@ SILENT_S = 30.0  # of topics that say nothing new: then answers say so
 ORDERS_KEPT = 3_000  # and as many refusals
 ORDERS_NEWEST = 4_000  # offsets of each partition that are read at the start
 LATELY_NEWEST = 1_000
+SCANNED_NEWEST = 8_000  # rows of engines on long candles are far apart
 LATELY = (
     "market",
     "infra",
@@ -33,7 +35,7 @@ LATELY = (
 )
 NOT_YET = "the topics are not read yet: ask again in a moment"
 
-Followed = Literal["desk", "orders", "lately"]
+Followed = Literal["desk", "orders", "lately", "scanned"]
 
 
 class Fold(Protocol):
@@ -46,14 +48,20 @@ F = TypeVar("F", bound=Fold)
 
 
 class Views:
-    """The desk as it stands, the newest orders, and what was said lately."""
+    """The desk as it stands, the newest orders, and what was said lately.
 
-    def __init__(self, sources: Sources) -> None:
+    `scans`: what is said of each symbol is followed, too.
+    """
+
+    def __init__(self, sources: Sources, *, scans: bool = False) -> None:
         self._sources = sources
+        self._scans = scans
         self.desk = Standing()
         self.orders = _tail()
         self.lately = Lately()
-        self._troubles: dict[Followed, str] = dict.fromkeys(("desk", "orders", "lately"), NOT_YET)
+        self.scanned = Scanned()
+        self._troubles: dict[Followed, str] = dict.fromkeys(get_args(Followed), NOT_YET)
+        self._read: set[Followed] = set()
         self._heard: dict[Followed, float] = {}  # of what is never silent for long; monotonic
 
     async def run(self) -> None:
@@ -65,6 +73,8 @@ class Views:
             group.create_task(self._kept("desk", self._desk))
             group.create_task(self._kept("orders", self._orders))
             group.create_task(self._kept("lately", self._lately))
+            if self._scans:
+                group.create_task(self._kept("scanned", self._scanned))
 
     def symbols(self) -> frozenset[str]:
         """Those that ingest follows: what can be traded and drawn."""
@@ -73,6 +83,10 @@ class Views:
     def clock_ms(self) -> int:
         """The newest event time that is known: the venue's time; 0: unknown."""
         return max(self.desk.newest_ms(), self.lately.newest_ms)
+
+    def known(self, *followed: Followed) -> bool:
+        """Whether these have been read: what is known of them may be old, and is not nothing."""
+        return self._read.issuperset(followed)
 
     def trouble(self, *followed: Followed) -> str:
         """Why what is known of these may be missing or old, one line; "" where it is as it is."""
@@ -91,6 +105,7 @@ class Views:
                 async with aclosing(follow()) as known:
                     async for _ in known:
                         self._troubles[name] = ""
+                        self._read.add(name)
             except Exception as error:
                 if not is_outage(error):
                     raise
@@ -109,16 +124,22 @@ class Views:
                 yield
 
     async def _orders(self) -> AsyncGenerator[None, None]:
-        known = _known(self._sources.installation, ["orders"], ORDERS_NEWEST, _tail)
+        known = newest_known(self._sources.installation, ["orders"], ORDERS_NEWEST, _tail)
         async with aclosing(known) as tails:
             async for self.orders in tails:
                 self._heard["orders"] = time.monotonic()
                 yield
 
     async def _lately(self) -> AsyncGenerator[None, None]:
-        known = _known(self._sources.installation, LATELY, LATELY_NEWEST, Lately)
+        known = newest_known(self._sources.installation, LATELY, LATELY_NEWEST, Lately)
         async with aclosing(known) as folds:
             async for self.lately in folds:
+                yield
+
+    async def _scanned(self) -> AsyncGenerator[None, None]:
+        known = newest_known(self._sources.installation, SCANNED, SCANNED_NEWEST, Scanned)
+        async with aclosing(known) as folds:
+            async for self.scanned in folds:
                 yield
 
 
@@ -126,7 +147,7 @@ def _tail() -> Tail:
     return Tail(Wanted("", "", 0), ORDERS_KEPT)
 
 
-async def _known(
+async def newest_known(
     installation: Installation, topics: Sequence[str], newest: int, make: Callable[[], F]
 ) -> AsyncGenerator[F, None]:
     """A fold of the newest of these topics, again whenever it has taken something in."""

@@ -1,0 +1,1 @@
+"""gateway: the door for programs and people: REST, WebSocket and the page."""

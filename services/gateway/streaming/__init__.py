@@ -1,0 +1,1 @@
+"""The WebSocket: what happens, sent to whoever may see it, each thing encoded once."""
