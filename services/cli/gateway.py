@@ -91,7 +91,7 @@ def pages(installation: Installation, profile: Profile, workers: list[Worker]) -
     try:
         if owners := owners_without(profile.users, store.with_password()):
             token, _ = make_link(store, owners[0], _now_ms())
-            what = f"{owners[0]} sets a password here, once and within a day"
+            what = f"the password of {owners[0]} is set here, once and within a day"
             found[what] = setup_url(installation, profile, token)
     finally:
         store.close()

@@ -21,7 +21,7 @@ _BEARER = re.compile(r"(?i)(\bbearer\s+)\S+")
 _SECRET_VARIABLE = re.compile(r"(?i)(secret|password|passphrase|token|api_?key)")
 _SECRET_LENGTH_MIN = 6  # shorter values would blank out ordinary words
 _KNOWN = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
-_NOISY = ("aiokafka", "faust", "mode", "websockets", "asyncio", "kafka")
+_NOISY = ("alembic", "aiokafka", "faust", "mode", "websockets", "asyncio", "kafka")
 
 
 def secrets_of(environ: Mapping[str, str]) -> tuple[str, ...]:
