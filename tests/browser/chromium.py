@@ -179,7 +179,8 @@ def running(folder: Path) -> Iterator[Page]:
         else:
             pytest.fail(f"Chromium ended before it listened: {''.join(told)[-800:]}")
         address = told[-1].removeprefix(LISTENS).strip()
-        with connect(address, max_size=None) as socket:
+        # No pings: they are drawn from `random` in another thread, under hypothesis' feet.
+        with connect(address, max_size=None, ping_interval=None) as socket:
             yield Page(socket)
     finally:
         process.terminate()

@@ -63,7 +63,7 @@ def test_a_backtest_of_a_file_prints_figures_and_writes_a_folder(
     assert told["trades"] > 3
     assert {each.name for each in (tmp_path / "two").iterdir()} == {
         *("trades.parquet", "trades.json", "fills.parquet", "equity.parquet"),
-        *("result.json", "report.html", "comparison.html"),
+        *("result.json", "curves.json", "report.html", "comparison.html"),
     }
 
 
