@@ -60,7 +60,8 @@ class Fixture:
     async def drop(self):
         """Every connection ends."""
         for each in list(self.sockets):
-            await each.close(1012)
+            with contextlib.suppress(RuntimeError, WebSocketDisconnect):
+                await each.close(1012)
 
     async def live(self):
         """Prices four times a second, notes once, now and then a signal."""
@@ -280,7 +281,7 @@ class Served:
             make_app(fixture),
             log_level="error",
             ws="websockets-sansio",
-            timeout_graceful_shutdown=1,
+            timeout_graceful_shutdown=20,
         )
         self._server = uvicorn.Server(settings)
         self._thread = threading.Thread(target=self._run)
@@ -302,6 +303,7 @@ class Served:
         return self
 
     def __exit__(self, *_):
+        self.run(self.fixture.drop())
         self._server.should_exit = True
         self._thread.join()
 
