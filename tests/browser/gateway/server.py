@@ -75,6 +75,8 @@ class Fixture:
             await self.send(
                 {"type": "price_update_batch", "whole": False, "prices": self.market.prices()}
             )
+            if self.answers.empty:
+                continue  # prices alone
             if tick % 4 == 0:
                 turned = self.market.turn_notes()
                 await self.send(

@@ -49,6 +49,24 @@ function begun(element, more = {}) {
   return chart;
 }
 
+// What a chart can do, and how it ends; what comes for one that is gone (an answer that was on its
+// way) changes nothing.
+function untilEnd(chart, off, does) {
+  const found = {};
+  let over = false;
+  for (const [name, each] of Object.entries(Object.getOwnPropertyDescriptors(does)))
+    if (typeof each.value === "function")
+      found[name] = (...said) => (over ? undefined : each.value(...said));
+    else Object.defineProperty(found, name, each);
+  found.end = () => {
+    if (over) return;
+    over = true;
+    off();
+    chart.remove();
+  };
+  return found;
+}
+
 const seconds = (ms) => Math.floor(ms / 1_000);
 
 // Lines over time, one a name: set([{name, at, points: [{time_ms, value}]}]).
@@ -98,13 +116,7 @@ export function curves(element, { label, format }) {
     for (const { name, at } of given)
       lines.get(name)?.applyOptions({ color: colour(`--${swatch(at)}`) });
   });
-  return {
-    set,
-    end() {
-      off();
-      chart.remove();
-    },
-  };
+  return untilEnd(chart, off, { set });
 }
 
 // Each time once, in order: what the library asks for.
@@ -332,7 +344,7 @@ export function candles(element, { early, hover }) {
   });
   const off = onTheme(paint);
   paint();
-  return {
+  return untilEnd(chart, off, {
     set,
     update,
     setLines,
@@ -351,9 +363,5 @@ export function candles(element, { early, hover }) {
     show(count) {
       chart.timeScale().setVisibleLogicalRange({ from: bars.length - count, to: bars.length + 4 });
     },
-    end() {
-      off();
-      chart.remove();
-    },
-  };
+  });
 }
