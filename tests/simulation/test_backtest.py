@@ -43,6 +43,6 @@ def test_the_command_says_what_it_compared_and_writes_what_a_backtest_writes(
     assert any(line.startswith("not compared: venue: ") for line in before)
     assert {each.name for each in out.iterdir()} == {
         *("trades.parquet", "trades.json", "fills.parquet", "equity.parquet"),
-        *("result.json", "report.html"),
+        *("result.json", "curves.json", "report.html"),
     }
     assert json.loads((out / "result.json").read_text())["origin"]["from_tickers"]
