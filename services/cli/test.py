@@ -21,8 +21,8 @@ def test(
 ) -> NoReturn:
     """Runs the tests; what follows goes to pytest.
 
-    All of them in three parts: what needs no Kafka on every core; where that holds, what needs one;
-    where that holds, what runs several services.
+    All of them in three parts, whatever the part before said: what needs no Kafka on every core,
+    what needs one, what runs several services. The exit status is that of the first that failed.
     """
     try:
         import pytest  # noqa: F401
@@ -34,14 +34,13 @@ def test(
     words = [*(["--long"] if long else []), *context.args]
     if not picks(context.args):
         kafkas = str(min(os.cpu_count() or 1, KAFKAS_MAX))
-        for part in (
+        parts = (
             ("-n", "auto", "-m", ALONE),
             ("-n", kafkas, "--dist", "loadfile", "-m", ON_KAFKA),
-        ):
-            status = subprocess.call(_pytest(*part, *words))
-            if status:
-                raise typer.Exit(status)
-        words = ["-m", TOGETHER, *words]
+            ("-m", TOGETHER),
+        )
+        failed = [code for part in parts if (code := subprocess.call(_pytest(*part, *words)))]
+        raise typer.Exit(failed[0] if failed else 0)
     sys.stdout.flush()
     os.execv(sys.executable, _pytest(*words))  # noqa: S606
 

@@ -18,9 +18,9 @@ from chandler.core.granularity import DAY_MS, Granularity, interval_ms
 from chandler.core.stage import Stage
 from chandler.streams.catalogue import topic as catalogued
 from chandler.streams.clients import admin, consumer, producer, topic_name, transactional_producer
-from chandler.streams.closing import close
 from chandler.streams.codec import decode, encode
 from chandler.streams.exact import run_stage
+from chandler.streams.lifetime import close
 from chandler.streams.settings import Installation
 from tests.streams.exact_worker import REACH_MS, STAGE, Counted, Health, Silent
 

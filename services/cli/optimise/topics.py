@@ -17,6 +17,7 @@ from chandler.streams.admin import create_topics
 from chandler.streams.catalogue import SYMBOL_PARTITIONS_DEFAULT, TRIAL_PARTITIONS
 from chandler.streams.clients import producer, topic_name
 from chandler.streams.codec import encode
+from chandler.streams.lifetime import close, start
 from chandler.streams.reader import follow_batches
 from chandler.streams.settings import Installation
 from services.cli.optimise.crews import Bars, Given, Notes
@@ -94,7 +95,7 @@ class OverTopics:
     def close(self) -> None:
         with contextlib.suppress(RuntimeError, StopAsyncIteration):
             self._done(self._batches.aclose())
-        self._done(self._writer.stop())
+        self._done(close(self._writer))
         self._runner.close()
 
     def _listen(self, *, heard: bool) -> None:
@@ -114,7 +115,7 @@ class OverTopics:
     async def _opened(self) -> Any:
         await made_ready(self._task.installation)
         writer = producer(self._task.installation)
-        await writer.start()
+        await start(writer)
         return writer
 
     async def _asked(self, given: Given, config: str) -> None:

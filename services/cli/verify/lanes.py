@@ -9,7 +9,7 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import Any
 
 from chandler.replay.audit.verdict import Read
-from chandler.streams.closing import close
+from chandler.streams.lifetime import close
 from chandler.streams.reader import (
     BATCH_MAX,
     POLL_MS,

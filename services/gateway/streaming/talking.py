@@ -206,7 +206,7 @@ class Talk:
         told = encode({"kind": ended.end.kind, "detail": ended.detail})[1:-1]
         try:
             async with asyncio.timeout(GOODBYE_S):
-                await send_frames(self._socket, hub.own("error", told))
+                await send_frames(self._socket, hub.last(told))
                 await self._socket.close(int(ended.end), ended.end.kind)
         except TimeoutError:
             await cut(self._socket)

@@ -39,13 +39,14 @@ def brokers(installation: Installation) -> Finding:
 
 async def _ask_brokers(installation: Installation) -> None:
     from chandler.streams.clients import admin
+    from chandler.streams.lifetime import close, start
 
     client = admin(installation)
     try:
         async with asyncio.timeout(ANSWER_S_MAX):
-            await client.start()
+            await start(client)
     finally:
-        await client.close()
+        await close(client)
 
 
 def venue(config: VenueConfig) -> list[Finding]:

@@ -15,6 +15,7 @@ from chandler.core.granularity import DAY_MS, HOUR_MS
 from chandler.streams.catalogue import BY_NAME, FOR_EVER, TOPICS, Topic
 from chandler.streams.clients import MESSAGE_BYTES_MAX, admin, consumer, topic_name
 from chandler.streams.embedded.topic_bytes import topic_bytes
+from chandler.streams.lifetime import close, start
 from chandler.streams.settings import Installation
 
 VISIBLE_S_MAX = 20.0  # from the request until every partition has a leader
@@ -150,7 +151,7 @@ def _wanted(names: Iterable[str] | None) -> list[Topic]:
 async def _admin(installation: Installation) -> AsyncIterator[AIOKafkaAdminClient]:
     client = admin(installation)
     try:
-        await client.start()
+        await start(client)
         yield client
     except KafkaError as error:
         raise TopicError(
@@ -158,7 +159,7 @@ async def _admin(installation: Installation) -> AsyncIterator[AIOKafkaAdminClien
             "Kafka to answer, look at `chandler kafka status`"
         ) from error
     finally:
-        await client.close()
+        await close(client)
 
 
 async def _partition_counts(

@@ -11,7 +11,7 @@ from aiokafka.partitioner import DefaultPartitioner
 
 from chandler.core.events import Event
 from chandler.streams.clients import topic_name
-from chandler.streams.closing import close
+from chandler.streams.lifetime import close
 from chandler.streams.reader import Record, connected, record_of
 from chandler.streams.settings import Installation
 

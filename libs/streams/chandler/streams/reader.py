@@ -13,8 +13,8 @@ from aiokafka.errors import KafkaError
 from chandler.core.events import Event
 from chandler.streams.catalogue import topic
 from chandler.streams.clients import admin, catalogue_name, consumer, topic_name
-from chandler.streams.closing import close
 from chandler.streams.codec import UndecodableError, decode
+from chandler.streams.lifetime import close, start
 from chandler.streams.settings import Installation
 
 POLL_MS = 500
@@ -46,7 +46,7 @@ async def connected(installation: Installation, wait_ms: int = 100) -> AIOKafkaC
     """
     reader = consumer(installation, fetch_max_wait_ms=wait_ms, max_poll_records=BATCH_MAX)
     try:
-        await reader.start()
+        await start(reader)
     except (KafkaError, OSError) as error:
         await close(reader)
         raise ReadError(
@@ -66,7 +66,7 @@ async def partitions(
     wanted = {topic_name(installation, topic(name).name): name for name in names}
     client = admin(installation)
     try:
-        await client.start()
+        await start(client)
         described = await client.describe_topics(list(wanted))
     except (KafkaError, OSError) as error:
         raise ReadError(
@@ -74,7 +74,7 @@ async def partitions(
             "./chandler kafka start, or set CHANDLER_BROKERS"
         ) from error
     finally:
-        await client.close()
+        await close(client)
     return {
         wanted[entry["topic"]]: [
             TopicPartition(entry["topic"], part["partition"])

@@ -38,7 +38,7 @@ class Hub:
         self.ring = ring or Ring()
         self.opened = Opened()
         self.listeners = Listeners()
-        self.seq = 0  # of the newest message
+        self.seq = 1  # of the newest message
         self.ready = asyncio.Event()  # once the newest past is in the ring
         self._now_ms = now_ms
         self.commands = Commands()
@@ -62,6 +62,7 @@ class Hub:
         told = said(record, self.commands)
         if told is not None:
             place = f"{lane}:{record.offset}"
+            self.seq += 1
             frame = self._frame(told.type, told.rest, place)
             kept = told._replace(rest=b"")  # the frame has it
             self.ring.add(Entry(self.seq, kept, lane, record.offset, frame))
@@ -115,6 +116,7 @@ class Hub:
 
     def tell_prices(self) -> None:
         """What changed since the last time; all where that has not gone out yet."""
+        self.seq += 1  # one for all of a turn: so it falls for nobody
         self._states("prices", self._prices)
         moved, self._moved = self._moved, set()
         frames: dict[tuple[str, Granularity], bytes] = {}
@@ -132,10 +134,12 @@ class Hub:
 
     def tell_matrix(self) -> None:
         """As prices."""
+        self.seq += 1
         self._states("matrix", self._notes)
 
     def tell_marks(self) -> None:
         """Of positions that only have another mark."""
+        self.seq += 1
         marks, self._marks = self._marks, {}
         for id_, event in marks.items():
             told = marked(event)
@@ -148,6 +152,7 @@ class Hub:
 
     def tell_ping(self) -> None:
         """To all, with where the topics are by now."""
+        self.seq += 1
         frame = self._frame("ping", encode({"places": self.places()})[1:-1])
         for client in self.listeners.clients:
             client.state("ping", frame)
@@ -185,6 +190,7 @@ class Hub:
     def attach(self, client: Client, view: View) -> None:
         """From the next message on; the states come at once, whole."""
         self.listeners.add(client, view)
+        self.seq += 1
         for topic, type_ in TYPES.items():
             if topic in view.wants.topics:
                 frame = self._frame(type_, self._whole(topic, view.wants.symbols))
@@ -214,12 +220,15 @@ class Hub:
         """A message for one client: its number is that of the newest one that it stands behind."""
         return framed(message(type_, self.seq, self._now_ms(), rest))
 
+    def last(self, rest: bytes) -> bytes:
+        """An error, before all that still waits for the client: so it has no number."""
+        return framed(message("error", 0, self._now_ms(), rest))
+
     def old(self, told: Said, place: str) -> bytes:
         """A message of before this stream: it has no number."""
         return framed(message(told.type, 0, self._now_ms(), told.rest, place))
 
     def _frame(self, type_: str, rest: bytes, place: str = "") -> bytes:
-        self.seq += 1
         return framed(message(type_, self.seq, self._now_ms(), rest, place))
 
     def _wanted(self, wants: Wants) -> list[Granularity]:

@@ -232,6 +232,28 @@ async def test_one_that_comes_back_hears_what_it_missed_in_order_and_once(house)
     assert heard == [f"o{number}" for number in range(1, 1_500) if number % 3] + ["o1500"]
 
 
+async def test_one_that_was_too_slow_comes_back_and_has_missed_nothing(house):
+    """Its last word, the error, had the newest number: what had waited for it was never told."""
+    async with house.client() as client:
+        await client.until("initial_data")
+        client.socket.transport.pause_reading()
+        [slow] = house.stream.clients
+        count = 0
+        while slow.ended is None:
+            house.happens(sent(number=count))
+            count += 1
+            await asyncio.sleep(0)
+        client.socket.transport.resume_reading()
+        closed, last = await end_of(client)
+    async with house.client(last=client.last) as again:
+        again.heard = client.heard
+        await again.until("connected")
+
+    heard = [each["order"]["id"] for each in again.heard if each["type"] == "order_update"]
+    assert (closed, last["kind"]) == (4009, "slow")
+    assert heard == [f"o{number}" for number in range(count)]
+
+
 async def test_one_user_has_so_many_and_others_still_get_in(tmp_path):
     async with House(tmp_path, Limits(sockets=10, of_user=2)).serving() as house:
         async with house.client() as first, house.client() as second:

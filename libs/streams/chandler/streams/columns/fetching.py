@@ -12,10 +12,10 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 
 from chandler.streams.clients import topic_name
-from chandler.streams.closing import close
 from chandler.streams.columns.cache import PART_ROWS_MAX, PartitionCache
 from chandler.streams.columns.decoding import Decoding, Rows
 from chandler.streams.columns.parts import START, Name, Part, fingerprint, part
+from chandler.streams.lifetime import close
 from chandler.streams.reader import BATCH_MAX, POLL_MS, SILENT_POLLS_MAX, ReadError, connected
 from chandler.streams.settings import Installation
 

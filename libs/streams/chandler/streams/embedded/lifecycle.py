@@ -274,10 +274,11 @@ def _check_brokers(installation: Installation) -> None:
 
 async def _ask(installation: Installation) -> None:
     from chandler.streams.clients import admin
+    from chandler.streams.lifetime import close, start
 
     client = admin(installation)
     try:
         async with asyncio.timeout(BROKERS_ANSWER_S_MAX):
-            await client.start()
+            await start(client)
     finally:
-        await client.close()
+        await close(client)

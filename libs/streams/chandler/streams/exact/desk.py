@@ -19,7 +19,6 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.errors import KafkaError, ProducerFenced
 
 from chandler.streams.clients import catalogue_name, consumer, topic_name, transactional_producer
-from chandler.streams.closing import close
 from chandler.streams.exact.journal import DeskRestored, Fold, Journal, restored
 from chandler.streams.exact.loop import (
     FENCED,
@@ -32,6 +31,7 @@ from chandler.streams.exact.loop import (
 )
 from chandler.streams.exact.restore import OnRestored, StateError
 from chandler.streams.exact.taker import INPUTS, DeskObserver, Effects, Shard, Taker
+from chandler.streams.lifetime import close, start
 from chandler.streams.reader import ReadError
 from chandler.streams.reader import partitions as partitions_of
 from chandler.streams.settings import Installation
@@ -146,7 +146,7 @@ class _Desk(Generic[S]):
         producer = transactional_producer(self.installation, f"executor-{self.shard.number}")
         client = consumer(self.installation, fetch_max_wait_ms=100)
         try:
-            await producer.start()
+            await start(producer)
             journal = Journal(self.installation, self.shard.number, self.shard.shards, producer)
             await journal.own(self.owner)
             found = await restored(self.installation, self.shard.number)
@@ -155,7 +155,7 @@ class _Desk(Generic[S]):
             if self.restored is not None:
                 self.restored(taker.states, found.written_ms)
                 self.restored = None
-            await client.start()
+            await start(client)
             await self._seek(client, taker, parts, found)
             if self.effects is not None:
                 self.effects.restored(taker.states, taker.order.clock)

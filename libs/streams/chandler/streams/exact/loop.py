@@ -25,10 +25,10 @@ from chandler.streams.clients import (
     topic_name,
     transactional_producer,
 )
-from chandler.streams.closing import close
 from chandler.streams.exact.intake import EventTime, Strategy
 from chandler.streams.exact.lane import Beat, Lane, Observer
 from chandler.streams.exact.restore import OnRestored, StateError, read_states, tell_restored
+from chandler.streams.lifetime import close, start
 from chandler.streams.settings import Installation
 
 S = TypeVar("S")
@@ -196,8 +196,8 @@ class _Worker(Generic[S]):
         self.assigned.clear()
         self.aligned.clear()
         self.changed.clear()
-        await client.start()
         try:
+            await start(client)
             async with asyncio.TaskGroup() as tasks:
                 await self._consume(client, tasks)
                 await self._drain()
@@ -272,7 +272,7 @@ class _Worker(Generic[S]):
             for partition in partitions
         ]
         try:
-            await asyncio.gather(*(producer.start() for producer in producers))
+            await asyncio.gather(*(start(producer) for producer in producers))
             state_topic = topic_name(self.installation, f"state.{self.stage.name}")
             restored = await read_states(self.installation, state_topic, partitions)
         except BaseException:

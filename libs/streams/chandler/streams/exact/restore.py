@@ -11,8 +11,8 @@ import msgspec
 from aiokafka import TopicPartition
 
 from chandler.streams.clients import consumer
-from chandler.streams.closing import close
 from chandler.streams.exact.fetched import OrderKept
+from chandler.streams.lifetime import close, start
 from chandler.streams.settings import Installation
 
 S = TypeVar("S")
@@ -96,7 +96,7 @@ async def read_newest(
     assigned = [TopicPartition(topic_on_cluster, partition) for partition in partitions]
     reader = consumer(installation, fetch_max_wait_ms=50)
     try:
-        await reader.start()
+        await start(reader)
         reader.assign(assigned)
         begins = await reader.beginning_offsets(assigned)
         ends = await reader.end_offsets(assigned)

@@ -14,9 +14,9 @@ from aiokafka.errors import KafkaError
 
 from chandler.core.events import DeadLetter, Event
 from chandler.streams.clients import admin, catalogue_name, producer, topic_name
-from chandler.streams.closing import close
 from chandler.streams.codec import UndecodableError, decode, encode
 from chandler.streams.edge import letter
+from chandler.streams.lifetime import close, start
 from chandler.streams.reader import ReadError, connected, partitions
 from chandler.streams.settings import Installation
 from chandler.streams.telemetry.health import Health
@@ -56,12 +56,12 @@ async def cluster_id(installation: Installation) -> str:
     """What the cluster calls itself; ReadError if it can't be reached."""
     client = admin(installation)
     try:
-        await client.start()
+        await start(client)
         described = await client.describe_cluster()
     except (KafkaError, OSError) as error:
         raise ReadError(f"Kafka can't be reached at {installation.bootstrap}: {error!r}") from error
     finally:
-        await client.close()
+        await close(client)
     return str(described.get("cluster_id") or installation.bootstrap)
 
 

@@ -9,8 +9,8 @@ from aiokafka.partitioner import murmur2
 
 from chandler.core.events import CandleSealed, Event, IndicatorRow
 from chandler.core.granularity import Granularity
-from chandler.streams.closing import close
 from chandler.streams.codec import UndecodableError, decode
+from chandler.streams.lifetime import close
 from chandler.streams.reader import ReadError, connected, partitions
 from chandler.streams.settings import Installation
 

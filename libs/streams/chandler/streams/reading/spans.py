@@ -10,7 +10,7 @@ from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError
 
 from chandler.streams.clients import catalogue_name, topic_name
-from chandler.streams.closing import close
+from chandler.streams.lifetime import close
 from chandler.streams.reader import (
     BATCH_MAX,
     POLL_MS,

@@ -14,7 +14,7 @@ from aiokafka.errors import KafkaError
 
 from chandler.core.granularity import HOUR_MS
 from chandler.streams.catalogue import topic as catalogued
-from chandler.streams.closing import close
+from chandler.streams.lifetime import close
 from chandler.streams.reader import POLL_MS, SILENT_POLLS_MAX, ReadError, connected, partitions
 from chandler.streams.replaying.lanes import Lane, Merged, Ready
 from chandler.streams.replaying.plan import LAST_OF_KEY, OPEN, Places, Plan, event_time

@@ -18,6 +18,7 @@ from chandler.streams.admin import TopicError, create_topics, describe
 from chandler.streams.catalogue import BY_NAME
 from chandler.streams.clients import admin, producer, topic_name
 from chandler.streams.codec import encode
+from chandler.streams.lifetime import close, start
 from chandler.streams.reader import ReadError, read_topics
 from chandler.streams.replaying.lanes import Ready
 from chandler.streams.replaying.plan import Mark, Places, Plan, ReplayError, State
@@ -92,7 +93,7 @@ class Target:
     async def _delete(self, names: list[str]) -> None:
         client = admin(self.installation)
         try:
-            await client.start()
+            await start(client)
             answer = await client.delete_topics(names)
             for name, code in answer.topic_error_codes:
                 if code:
@@ -110,7 +111,7 @@ class Target:
         except KafkaError as error:
             raise ReadError(f"topics can't be deleted: {error!r}") from error
         finally:
-            await client.close()
+            await close(client)
 
     async def open(self, symbol_partitions: int, replication: int) -> None:
         """Makes what is missing of the catalogue's topics, and is ready to publish."""

@@ -13,8 +13,8 @@ from aiokafka.errors import KafkaError
 
 from chandler.core.events import Event
 from chandler.streams.clients import producer, topic_name
-from chandler.streams.closing import close
 from chandler.streams.codec import encode
+from chandler.streams.lifetime import close, start
 from chandler.streams.settings import Installation
 
 AGAIN_MAX = 100  # events that wait for Kafka to be back; then the oldest go
@@ -66,7 +66,7 @@ class Background:
                     async with asyncio.timeout(SEND_S_MAX):
                         if client is None:
                             client = producer(self._installation)
-                            await client.start()
+                            await start(client)
                         failed = await self._sent(client, said)
                 except (KafkaError, OSError, TimeoutError):
                     failed = said
@@ -110,7 +110,7 @@ async def publish(installation: Installation, topic: str, key: str, event: Event
     while True:
         client = producer(installation)
         try:
-            await client.start()
+            await start(client)
             await client.send_and_wait(
                 topic_name(installation, topic), encode(event), key=key.encode()
             )

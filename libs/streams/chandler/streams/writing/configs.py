@@ -6,18 +6,19 @@ from chandler.core.events import ConfigRecorded
 from chandler.core.hashing import digest
 from chandler.streams.clients import producer, topic_name
 from chandler.streams.codec import encode
+from chandler.streams.lifetime import close, start
 from chandler.streams.settings import Installation
 
 
 async def record_configs(installation: Installation, service: str, texts: Iterable[str]) -> None:
     """Publishes each text under its hash; twice the same is no harm."""
     sender = producer(installation)
-    await sender.start()
     try:
+        await start(sender)
         for text in texts:
             event = ConfigRecorded(hash=digest(text), text=text, service=service)
             await sender.send_and_wait(
                 topic_name(installation, "configs"), encode(event), key=event.hash.encode()
             )
     finally:
-        await sender.stop()
+        await close(sender)

@@ -13,8 +13,8 @@ from aiokafka.errors import KafkaError, ProducerFenced
 
 from chandler.core.events import Event
 from chandler.streams.clients import TRANSACTION_TIMEOUT_MS, topic_name, transactional_producer
-from chandler.streams.closing import close
 from chandler.streams.codec import encode
+from chandler.streams.lifetime import close, start
 from chandler.streams.settings import Installation
 
 OPEN_S_MAX = 30.0
@@ -91,7 +91,7 @@ class Outbox:
         producer = transactional_producer(self._installation, self.name)
         try:
             async with asyncio.timeout(OPEN_S_MAX):
-                await producer.start()
+                await start(producer)
         except (KafkaError, OSError, TimeoutError) as error:
             await close(producer)
             raise LostError(f"Kafka can't be reached for {self.name}: {error!r}") from error

@@ -8,7 +8,7 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
 from chandler.streams.clients import producer
-from chandler.streams.closing import close
+from chandler.streams.lifetime import close, start
 from chandler.streams.settings import Installation
 from chandler.streams.writing.outbox import Record, send
 
@@ -50,7 +50,7 @@ class Sender:
                 try:
                     if client is None:
                         client = producer(self._installation, linger_ms=LINGER_MS)
-                        await client.start()
+                        await start(client)
                     await self._drain(client)
                 except (KafkaError, OSError):
                     if client is not None:
