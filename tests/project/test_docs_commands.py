@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 import pytest
 
+from chandler.exchanges.simulator.recording import SHIPPED
 from services.cli.app import COMMANDS
 from tests.conftest import free_port_base
 from tests.project.tree import ROOT, files, shown
@@ -207,6 +208,7 @@ def session(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]
     data = tmp_path_factory.mktemp("documents")
     environ = environment(data)
     log = data / "up.log"
+    _compile(environ)
     with log.open("w") as output:
         up = subprocess.Popen(
             [*shlex.split(UP), "--speed", SPEED],
@@ -228,6 +230,12 @@ def session(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]
         if up.poll() is None:
             up.kill()
             up.wait()
+
+
+def _compile(environ: dict[str, str]) -> None:
+    """Backtests compile once: beside a demo that takes all of the machine it takes minutes."""
+    words = ["./chandler", "backtest", "--candles", str(SHIPPED), "--json"]
+    subprocess.run(words, cwd=ROOT, env=environ, stdout=subprocess.DEVNULL, check=True)
 
 
 def _well(environ: dict[str, str], data: Path) -> bool:

@@ -2,6 +2,8 @@
 
 import os
 import signal
+import subprocess
+import sys
 
 import pytest
 
@@ -33,3 +35,29 @@ def test_a_killed_process_is_told_in_one_line() -> None:
 
     with pytest.raises(WorkerError, match="was killed"):
         list(forked(run, 3, 2))
+
+
+PARENT = """
+import os, signal, time
+from chandler.replay.forking import forked
+
+def run(number):
+    print(os.getpid(), flush=True)
+    if number == 1:
+        os.kill(os.getppid(), signal.SIGKILL)
+    return bytes(10_000_000)
+
+list(forked(run, 2, 2))
+"""
+
+
+def test_processes_end_with_a_parent_that_was_killed() -> None:
+    """They waited for ever: each holds open itself what it writes to."""
+    with subprocess.Popen(
+        [sys.executable, "-c", PARENT], stdout=subprocess.PIPE, text=True
+    ) as parent:
+        assert parent.stdout is not None
+        said = parent.stdout.read()  # to its end: nobody holds it open any more
+
+    assert parent.returncode == -signal.SIGKILL
+    assert 1 <= len(said.split()) <= 2

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import multiprocessing
+import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from typing import Any, NamedTuple
@@ -22,6 +23,7 @@ from chandler.replay.audit.pumps import CANDLES, Guarding, audit_pumps
 from chandler.replay.audit.recompute import Evaluated, audit
 from chandler.replay.audit.rows import MATRIX, Rows
 from chandler.replay.audit.verdict import FOR_EVER_MS, Bounds, Checked, Difference, merged
+from chandler.replay.forking import end_with
 from chandler.streams.settings import Installation
 from services import plugins
 from services.cli.desk.audit_orders import audited
@@ -82,7 +84,7 @@ def run(
         max_workers=processes,
         mp_context=context,
         initializer=_begin,
-        initargs=(counter, stopped),
+        initargs=(os.getpid(), counter, stopped),
     ) as pool:
         pending: set[Future[tuple[list[Checked], list[str]]]] = {pool.submit(desk, plan)}
         pending |= {pool.submit(partition, plan, number) for number in partitions}
@@ -112,7 +114,8 @@ class StoppedError(Exception):
     """Another process failed: this one ends, too."""
 
 
-def _begin(counter: Any, stopped: Any) -> None:
+def _begin(parent: int, counter: Any, stopped: Any) -> None:
+    end_with(parent)
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
     _Shared.counter, _Shared.stopped = counter, stopped
 

@@ -6,6 +6,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from chandler.core.granularity import INTERVAL_MS
 from services.gateway.caller import Caller
@@ -25,6 +26,7 @@ LOOK_S = 0.5  # between two looks at who has to go
 SILENT_S = 60.0  # without a word, a pong that is
 AGAIN_S = 10.0  # between two questions whether a session or key is still good
 ASKED_MAX = 100  # of them in one look
+MOVING = {"unrealised", "pnl", "pnl_today"}  # of an agent's row, with each price
 
 
 class Limits:
@@ -50,6 +52,7 @@ class Stream:
         self._known = asyncio.Event()
         self._made = 0  # messages that were counted
         self._of_user: Counter[str] = Counter()
+        self._told: list[dict[str, Any]] = []  # of the agents, but for what moves with each price
 
     async def run(self) -> None:
         """Until it is cancelled."""
@@ -114,6 +117,7 @@ class Stream:
     def look(self, now_s: float) -> None:
         """Ends those that say nothing, and those whose session or key is over."""
         self._measure()
+        self._tell_agents()
         if self.hub.ready.is_set() and self._parts.views.known("desk", "lately"):
             self._known.set()
         asked = 0
@@ -124,6 +128,16 @@ class Stream:
                 asked += 1
                 if asked <= ASKED_MAX:
                     self._ask_again(client, now_s)
+
+    def _tell_agents(self) -> None:
+        """What changed of them otherwise than by a price: whoever asked or traded."""
+        if not self.clients or not self._parts.views.known("desk"):
+            return
+        rows = self.picture.agents()
+        still = [{name: row[name] for name in row.keys() - MOVING} for row in rows]
+        if still != self._told:
+            self._told = still
+            self.hub.tell_agents(rows)
 
     def _ask_again(self, client: Client, now_s: float) -> None:
         client.asked_s = now_s

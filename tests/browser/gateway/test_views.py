@@ -60,10 +60,10 @@ def test_the_overview_shows_money_positions_signals_pumps_and_health(looked):
 def test_paper_money_and_real_money_are_never_summed_up(looked):
     page = looked(quiet=True)
     page.open("/")
-    page.says("Real money")
+    page.says("Live accounts")
     totals = {each["mode"]: float(each["equity"]) for each in page.fixture.desk.totals()}
     paper = page.words(".tile .figure")
-    page.click("button", "Real money")
+    page.click("button", "Live accounts")
     page.until(f"document.querySelector('.tile .figure').innerText !== {json.dumps(paper)}")
 
     assert float(paper.replace(",", "")) == pytest.approx(totals["paper"], abs=30)
@@ -217,6 +217,20 @@ def test_a_switch_is_asked_about_and_then_turned(looked):
 
     assert [each["what"] for each in page.fixture.desk.commands] == ["trading"]
     assert page.fixture.desk.commands[0]["idempotency_key"]
+    page.well()
+
+
+def test_a_switch_that_somebody_else_turned_is_seen(looked):
+    """An answer comes before its effect is told: the page showed the old switch for ever."""
+    page = looked(quiet=True)
+    page.open("/controls")
+    page.until(SWITCH)
+    row = {"agent": "trend", "switches": {"trading": False, "buying": True, "selling": True}}
+    page.run(f"{SWITCH}.focus()")
+    page.served.run(page.fixture.send({"type": "agents", "agents": [row]}))
+
+    page.until(f"{SWITCH}.ariaChecked === 'false'")
+    assert page.run(f"document.activeElement === {SWITCH}")
     page.well()
 
 

@@ -1,6 +1,7 @@
 """Answers are as /v1/openapi.json has them, whatever is asked: over real topics and a ledger."""
 
 import asyncio
+import re
 import time
 from collections.abc import Sequence
 from typing import Any
@@ -28,6 +29,8 @@ from tests.candles import path
 from tests.conftest import Topics as Create
 from tests.replay.results import made
 from tests.services.desking import into_ledger, told
+from tests.services.gateway.house import PASSWORD, House
+from tests.services.gateway.own_process import OwnProcess
 from tests.services.gateway.stand_in import application, asked, token
 from tests.services.notifier.answering.scene import BTC, infra, out, view
 from tests.services.notifier.house import instrument
@@ -36,6 +39,7 @@ from tests.story import COUNT, SEED, Topics, opened_of
 pytestmark = pytest.mark.kafka
 
 EXAMPLES = 15  # of each route and mode
+WAIT = re.compile(r"[0-9]{1,2}(\.[0-9]{1,3})?s?")
 CHECKED = (
     "not_a_server_error",
     "status_code_conformance",
@@ -110,34 +114,42 @@ def reading(schema: Any) -> list[Any]:
     return reading
 
 
-def tried(served: Served, mode: GenerationMode) -> None:
-    """Asks every route what the document allows, or what it does not."""
+def tried(operation: Any, mode: GenerationMode, token: str) -> None:
+    """Asks a route what the document allows, or what it does not."""
+    headers = {"Authorization": f"Bearer {token}"}
+    empty = operation.body is None or not list(operation.body)
+    if mode is GenerationMode.NEGATIVE and empty and not list(operation.iter_parameters()):
+        return  # there is nothing that could be wrong
+
+    @settings(
+        max_examples=EXAMPLES,
+        database=None,
+        deadline=None,
+        derandomize=True,
+        suppress_health_check=list(HealthCheck),
+    )
+    @given(case=operation.as_strategy(generation_mode=mode))
+    def ask(case: Case[Any]) -> None:
+        if WAIT.fullmatch(str(case.query.get("wait", ""))):
+            case.query["wait"] = "0.1"  # nobody answers here
+        case.call_and_validate(headers=headers, checks=checks())
+
+    ask()
+
+
+def tried_reading(served: Served, mode: GenerationMode) -> None:
+    """Every route that only reads."""
     schema = schemathesis.openapi.from_asgi("/v1/openapi.json", served.app)
-    headers = {"Authorization": f"Bearer {served.token}"}
     for operation in reading(schema):
-        if mode is GenerationMode.NEGATIVE and not list(operation.iter_parameters()):
-            continue  # there is nothing that could be wrong
-
-        @settings(
-            max_examples=EXAMPLES,
-            database=None,
-            deadline=None,
-            derandomize=True,
-            suppress_health_check=list(HealthCheck),
-        )
-        @given(case=operation.as_strategy(generation_mode=mode))
-        def ask(case: Case[Any]) -> None:
-            case.call_and_validate(headers=headers, checks=checks())
-
-        ask()
+        tried(operation, mode, served.token)
 
 
 async def test_what_the_document_allows_is_answered_as_it_says(served: Served) -> None:
-    await asyncio.to_thread(tried, served, GenerationMode.POSITIVE)
+    await asyncio.to_thread(tried_reading, served, GenerationMode.POSITIVE)
 
 
 async def test_what_it_does_not_allow_is_refused_as_it_says(served: Served) -> None:
-    await asyncio.to_thread(tried, served, GenerationMode.NEGATIVE)
+    await asyncio.to_thread(tried_reading, served, GenerationMode.NEGATIVE)
 
 
 async def test_answers_with_something_in_them_are_as_the_document_says(served: Served) -> None:
@@ -159,3 +171,33 @@ async def test_answers_with_something_in_them_are_as_the_document_says(served: S
         operation.validate_response(response)
         filled += bool(answer.body.get("items", [1]))
     assert filled >= 20
+
+
+async def test_what_is_sent_is_taken_or_refused_as_the_document_says(home: House) -> None:
+    """The routes that change something, of a gateway that runs."""
+    own = OwnProcess(home)
+    try:
+        async with home.market():
+            await own.gateway()
+            await home.known(await home.token("olga"))
+        asked = await asyncio.to_thread(tried_writing, home.url)
+    finally:
+        await own.end()
+    assert asked >= 15
+
+
+def tried_writing(url: str) -> int:
+    """Every route that is not only read, each in a session of its own; how many there are."""
+    schema: Any = schemathesis.openapi.from_url(f"{url}/v1/openapi.json")
+    found = [each.ok() for each in schema.get_all_operations()]
+    writing = [each for each in found if each.method != "get"]
+    said = {"name": "olga", "password": PASSWORD}
+    sessions = []  # all of them first: whoever fails to log in is slowed
+    for _ in writing:
+        login = requests.post(f"{url}/v1/login", json=said, timeout=30)
+        assert login.status_code == 200, login.text
+        sessions.append(login.json()["token"])
+    for operation, session in zip(writing, sessions, strict=True):
+        for mode in (GenerationMode.POSITIVE, GenerationMode.NEGATIVE):
+            tried(operation, mode, session)
+    return len(writing)

@@ -1,13 +1,18 @@
 """Work over several processes that see all that this one has: they are made by fork."""
 
 import multiprocessing
+import os
 import pickle
+import threading
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from typing import Any, TypeVar
 
 T = TypeVar("T")
+
+LOOK_S = 0.5
 
 _work: list[Callable[[int], Any]] = []  # what a child finds when it is made
 
@@ -29,7 +34,7 @@ def forked(run: Callable[[int], T], count: int, processes: int) -> Iterator[T]:
     _work.append(run)
     try:
         context = multiprocessing.get_context("fork")
-        with ProcessPoolExecutor(processes, mp_context=context) as pool:
+        with _pool(processes, context) as pool:
             for made in pool.map(_run, range(count)):
                 yield pickle.loads(made)  # noqa: S301 (our own child's)
     except BrokenProcessPool:
@@ -39,6 +44,27 @@ def forked(run: Callable[[int], T], count: int, processes: int) -> Iterator[T]:
         ) from None
     finally:
         _work.pop()
+
+
+def end_with(parent: int) -> None:
+    """Ends this process soon after its parent, whatever has ended that.
+
+    What a pool's processes write to stays open in each of them: without this, they would wait for
+    ever for a parent that was killed.
+    """
+
+    def look() -> None:
+        while os.getppid() == parent:
+            time.sleep(LOOK_S)
+        os._exit(1)
+
+    threading.Thread(target=look, daemon=True).start()
+
+
+def _pool(processes: int, context: Any) -> ProcessPoolExecutor:
+    return ProcessPoolExecutor(
+        processes, mp_context=context, initializer=end_with, initargs=(os.getpid(),)
+    )
 
 
 def _run(number: int) -> bytes:

@@ -3,6 +3,7 @@
 import asyncio
 import secrets
 from collections.abc import Callable, Iterable, Mapping
+from typing import Any
 
 from chandler.core.events import CandleSealed, Event, MatrixRow, Ticker
 from chandler.core.granularity import Granularity
@@ -149,6 +150,17 @@ class Hub:
                     frame = frame or self._frame(told.type, told.rest)
                     for client in clients:
                         client.state(("position", id_), frame)
+
+    def tell_agents(self, rows: Iterable[Mapping[str, Any]]) -> None:
+        """How the agents stand, to each who sees some of them."""
+        self.seq += 1
+        rows = list(rows)
+        for view, clients in self.listeners:
+            if "positions" in view.wants.topics:
+                seen = [each for each in rows if view.sees(each["agent"])]
+                frame = self._frame("agents", encode({"agents": seen})[1:-1])
+                for client in clients:
+                    client.state("agents", frame)
 
     def tell_ping(self) -> None:
         """To all, with where the topics are by now."""

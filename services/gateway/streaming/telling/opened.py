@@ -14,7 +14,7 @@ from chandler.core.trading.money import minus, plus
 from services.following.views import Views
 from services.gateway.streaming.telling.listening import View
 from services.gateway.streaming.telling.said import encode, entry, plain, position_of
-from services.showing.standing import OpenRow, Standing
+from services.showing.standing import OpenRow
 
 ENDED_KEPT = 10_000
 SYMBOLS_MAX = 5_000
@@ -68,8 +68,7 @@ class Picture:
 
     def members(self, view: View) -> bytes:
         """What the view shows of it, as the members of a message."""
-        if self._monotonic() - self._taken_s >= PICTURE_S:
-            self._look(self._views.desk)
+        self._look()
         shown = {
             "positions": [each for each in self._open() if view.sees(each["agent"])],
             "agents": [each for each in self._rows if view.sees(each["agent"])],
@@ -80,7 +79,15 @@ class Picture:
         }
         return encode(shown)[1:-1]
 
-    def _look(self, desk: Standing) -> None:
+    def agents(self) -> list[dict[str, Any]]:
+        """All of them."""
+        self._look()
+        return self._rows
+
+    def _look(self) -> None:
+        if self._monotonic() - self._taken_s < PICTURE_S:
+            return
+        desk = self._views.desk
         self._rows = [
             {name: plain(value) for name, value in row._asdict().items()}
             for row in desk.rows(dict(self._agents))

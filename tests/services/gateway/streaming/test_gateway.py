@@ -104,6 +104,8 @@ async def test_a_command_is_answered_on_the_stream_to_who_asked(home):
             body = {"what": "trading", "agent": "bert", "on": False}
             made = await home.ask("POST", "/v1/commands", body, token=token)
             answer = await listener.until("answer")
+            while (await listener.until("agents"))["agents"][0]["switches"]["trading"]:
+                pass  # how it stood before
 
     assert made.status == 202, made.raw
     assert answer["answer"]["command"] == made.body["id"]

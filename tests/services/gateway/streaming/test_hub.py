@@ -164,6 +164,19 @@ def test_of_a_position_only_the_newest_mark_is_told(hub):
     assert "place" not in message
 
 
+def test_agents_are_told_to_who_sees_them(hub):
+    owner, viewer = joined(hub), joined(hub, "vera")
+
+    hub.tell_agents([{"agent": "anna", "positions": 1}, {"agent": "bert", "positions": 2}])
+
+    [all_], [some] = taken(owner), taken(viewer)
+    assert (all_["type"], [each["agent"] for each in all_["agents"]]) == (
+        "agents",
+        ["anna", "bert"],
+    )
+    assert some["agents"] == [{"agent": "anna", "positions": 1}]
+
+
 def test_a_mark_of_a_position_that_has_ended_is_not_told_any_more(hub):
     client = joined(hub)
     position = opened().position

@@ -69,6 +69,7 @@ function take(message) {
       if (message.clock_ms > live.clock_ms) live.clock_ms = message.clock_ms;
       tell("pumps", message);
       tell("positions", message);
+      tell("agents", message);
       break;
     case "position_update":
       if (message.change === "closed") live.positions.delete(message.position.id);

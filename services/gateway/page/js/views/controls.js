@@ -331,7 +331,22 @@ export function show(root, { signal: left }) {
     closeAll.disabled = !mayDo("close_all") || !open.length;
     say(closeAll, `Close all positions${open.length ? ` (${open.length})` : ""}`);
   }
-  const offs = [on("prices", positions.refresh), on("positions", held), on("answer", load)];
+  // How they stand now, whoever changed it: the answer to a command comes before its effect is told.
+  function standing(message) {
+    const told = new Map(message.agents.map((each) => [each.agent, each]));
+    const before = JSON.stringify(state.agents);
+    state.agents = state.agents.map((each) => ({ ...each, ...told.get(each.agent) }));
+    if (JSON.stringify(state.agents) === before) return;
+    const { agent, what } = document.activeElement?.dataset ?? {};
+    drawn();
+    if (what) agentsBox.querySelector(`[data-agent="${agent}"][data-what="${what}"]`)?.focus();
+  }
+  const offs = [
+    on("prices", positions.refresh),
+    on("positions", held),
+    on("answer", load),
+    on("agents", standing),
+  ];
   stream.watch({});
   symbols()
     .catch(() => {})

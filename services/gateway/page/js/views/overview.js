@@ -168,7 +168,7 @@ export function show(root, { signal: left }) {
     if (!names.includes(known.mode)) known.mode = names[0] ?? "";
     const pick = segments(
       "Money",
-      names.map((name) => [name, name === "live" ? "Real money" : "Paper money"]),
+      names.map((name) => [name, name === "live" ? "Live accounts" : "Paper accounts"]),
       known.mode,
       (mode) => {
         known.mode = mode;
