@@ -99,3 +99,12 @@ def test_a_broken_file_is_named_in_one_line(file: Path, text: str) -> None:
     with pytest.raises(SimulatorError, match=str(file)) as raised:
         VenueClock(file, 0, 1)
     assert "\n" not in str(raised.value)
+
+
+def test_a_disk_without_room_is_named(wall: Wall, tmp_path: Path) -> None:
+    """It said `No space left on device`, and not where."""
+    taken = tmp_path / "taken"
+    taken.write_text("a file where the folder should be")
+
+    with pytest.raises(OSError, match=r"clock needs room there to go on: '.*taken/clock.json'"):
+        VenueClock(taken / "clock.json", 0, 1, wall).now()

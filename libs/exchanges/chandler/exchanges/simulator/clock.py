@@ -79,10 +79,14 @@ class VenueClock:
 
     def _reserve(self, at_ms: int) -> None:
         if self._file is not None:
-            self._file.parent.mkdir(parents=True, exist_ok=True)
             draft = self._file.with_suffix(".draft")
-            draft.write_text(json.dumps({"now_ms": at_ms}))
-            os.replace(draft, self._file)
+            try:
+                self._file.parent.mkdir(parents=True, exist_ok=True)
+                draft.write_text(json.dumps({"now_ms": at_ms}))
+                os.replace(draft, self._file)
+            except OSError as error:  # a full disk's names no file
+                said = f"{error.strerror}: the simulator's clock needs room there to go on"
+                raise OSError(error.errno, said, str(self._file)) from None
         self._reserved_ms = at_ms
 
 
