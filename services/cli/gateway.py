@@ -29,7 +29,7 @@ def gateway() -> None:
 
 @app.command()
 def link(
-    user: Annotated[str, typer.Argument(help="of [users]; none: the first owner")] = "",
+    user: Annotated[str, typer.Argument(help="of the profile's users; none: the first owner")] = "",
     as_json: AsJson = False,
 ) -> int:
     """A one-time link with which somebody sets a password; an older one ends."""
@@ -108,9 +108,11 @@ def _user(profile: Profile, name: str) -> str:
     owners = [each for each, user in profile.users.items() if user.role == "owner"]
     found = name or next(iter(owners), "")
     if found not in profile.users:
-        there = " ".join(profile.users) or "none"
+        there = " ".join(profile.users) or "nobody"
+        wanted = f"users.{name}" if name else "an owner among [users]"
         raise ConfigurationError(
-            f"users.{name or 'an owner'}: there is no such user, but {there}: add it to [users]"
+            f"{wanted}: expected in profile {profile.name}, found {there}: add [users.NAME] with "
+            'role = "owner" to it'
         )
     return found
 

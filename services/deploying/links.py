@@ -1,7 +1,7 @@
 """What the declarations don't say of a service's surroundings: ports, links outside of Kafka, size.
 
-Reads and writes are the declaration's own. Figures of size are what a pod may take, not what it
-does: docs/deploying.md says which of them were measured.
+Reads and writes are the declaration's own. Requests are what 200 symbols took at the venue's
+own pace (docs/sizing.md), of memory with a fourth more; limits are for backfills and bursts.
 """
 
 from typing import Literal, NamedTuple
@@ -26,7 +26,7 @@ class Size(NamedTuple):
     """Of one pod."""
 
     cpu_request: str = "50m"
-    memory_request: str = "192Mi"
+    memory_request: str = "128Mi"
     cpu_limit: str = "1"
     memory_limit: str = "384Mi"
 
@@ -43,28 +43,27 @@ class Around(NamedTuple):
 
 AROUND: dict[str, Around] = {
     "simulator": Around(
-        listens=PORT_SIMULATOR, data="kept", size=Size("200m", "256Mi", "1", "512Mi")
+        listens=PORT_SIMULATOR, data="kept", size=Size("50m", "288Mi", "1", "512Mi")
     ),
-    "ingest": Around(asks=("simulator", OUTSIDE), size=Size("200m")),
-    "indicators": Around(size=Size("100m")),
-    "signals": Around(size=Size("100m")),
+    "ingest": Around(asks=("simulator", OUTSIDE), size=Size("150m", "192Mi")),
+    "pump_guard": Around(size=Size("100m")),
     "executor": Around(
-        asks=("simulator", OUTSIDE), shards=True, size=Size("200m", "256Mi", "1", "512Mi")
+        asks=("simulator", OUTSIDE), shards=True, size=Size("200m", "192Mi", "1", "512Mi")
     ),
-    "positions": Around(shards=True),
-    "market": Around(size=Size("50m", "256Mi", "1", "512Mi")),
+    "positions": Around(shards=True, size=Size("200m")),
+    "market": Around(size=Size("50m", "192Mi", "1", "512Mi")),
     "recorder": Around(asks=(POSTGRES,), data="kept"),
     "telegram_stand_in": Around(listens=PORT_TELEGRAM),
     "notifier": Around(
         asks=("telegram_stand_in", POSTGRES, OUTSIDE),
         listens=PORT_ALERTS,
-        size=Size("50m", "256Mi", "1", "640Mi"),
+        size=Size("100m", "288Mi", "1", "640Mi"),
     ),
     "gateway": Around(
         asks=(POSTGRES,),
         listens=PORT_GATEWAY,
         data="kept",  # passwords, keys
-        size=Size("100m", "256Mi", "1", "640Mi"),
+        size=Size("200m", "320Mi", "1", "640Mi"),
     ),
 }
 

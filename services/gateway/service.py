@@ -112,7 +112,7 @@ def guarded(context: Context, parts: Parts) -> Guard:
     return Guard(
         make_app(parts, ROUTERS, PAGES),
         hosts=gateway.hosts,
-        any_host=not _is_loopback(host),
+        any_host=not (_is_loopback(host) or gateway.hosts),
         tls=bool(gateway.tls_cert),
         address_per_second=gateway.address_requests_per_second,
         metrics=context.metrics,

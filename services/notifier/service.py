@@ -45,7 +45,7 @@ def channels_of(context: Context) -> dict[str, Bring]:
     found: dict[str, Bring] = {"webhook": webhook}
     found.update({name: each.bring for name, each in load().channels.items()})
     for name, user in context.profile.users.items():
-        if user.channel != TELEGRAM and user.channel not in found:
+        if user.channel not in (TELEGRAM, "") and user.channel not in found:
             there = " ".join([TELEGRAM, *sorted(found)])
             raise ConfigurationError(
                 f"users.{name}.channel is {user.channel!r}: expected one of {there}"

@@ -81,3 +81,11 @@ def test_two_users_of_one_id_and_a_viewer_without_agents_are_named():
 
     assert first.startswith("users.b: telegram_id 1 is a's already")
     assert second.startswith("users.b: a viewer without agents sees no trade")
+
+
+def test_who_has_the_page_alone_needs_no_telegram_and_is_told_nothing():
+    """Whoever only logs in on the page had to invent the id of a person on Telegram."""
+    users = {"ann": User(role="owner", channel="")}
+
+    assert faults(users) == []
+    assert not gets("ann", users["ann"], users, notice(kind="alarm"))

@@ -25,7 +25,8 @@ class User(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 
     role: Role
     telegram_id: int = 0  # of the person; 0: nobody on Telegram
-    channel: str = "telegram"  # where the notices go: telegram, webhook, or a plug-in's
+    # Where the notices go: telegram, webhook, or a plug-in's; "": nowhere, who has only the page.
+    channel: str = "telegram"
     address: str = ""  # of another channel than Telegram: a webhook's URL
     # A viewer sees these only; an operator these, or all where none is named.
     agents: list[str] = []
@@ -48,8 +49,11 @@ def faults(users: Users) -> list[str]:
     said = []
     for name, user in users.items():
         if user.channel == TELEGRAM and user.telegram_id <= 0:
-            said.append(f"users.{name}: expected telegram_id, a number above 0 (or a channel)")
-        if user.channel != TELEGRAM and not user.address:
+            said.append(
+                f"users.{name}: expected telegram_id, a number above 0 (or a "
+                'channel; channel = "" is for who needs no notices)'
+            )
+        if user.channel not in (TELEGRAM, "") and not user.address:
             said.append(f"users.{name}: channel {user.channel} needs an address: set it")
         first = found.setdefault(user.telegram_id, name) if user.telegram_id else name
         if first != name:
@@ -69,6 +73,8 @@ def told_how(user: User, switches: Mapping[Kind, How], kind: Kind, *, alerts_onl
 
 def gets(name: str, user: User, users: Users, notice: Notice) -> bool:
     """Whether a notice is for a user at all, whatever is switched or muted."""
+    if not user.channel:
+        return False
     staff = user.role in ("operator", "owner")
     if notice.kind == "answer":
         asker = notice.who.removeprefix(VIA) if notice.who.startswith(VIA) else ""
