@@ -65,6 +65,14 @@ async def test_names_of_a_proxy_are_let_in(tmp_path: Path) -> None:
         assert (await at.ask("GET", "/v1/me", headers={"Host": "localhost"})).status == 401
 
 
+async def test_in_a_container_the_hosts_that_are_named_are_the_only_ones(tmp_path: Path) -> None:
+    """It listens on all addresses there, and took any name although some were set."""
+    named = GatewayConfig(hosts=["trade.example"])
+    async with door(tmp_path, profile(gateway=named), CHANDLER_HTTP_HOST="0.0.0.0") as at:
+        assert (await at.ask("GET", "/v1/me", headers={"Host": "trade.example"})).status == 401
+        assert (await at.ask("GET", "/v1/me", headers={"Host": "elsewhere.example"})).status == 421
+
+
 async def test_a_body_is_counted_as_it_comes_whatever_its_header_says(at: Door) -> None:
     async def endless() -> AsyncIterator[bytes]:
         for _ in range(BODY_BYTES_MAX // 1_024 + 2):
