@@ -26,6 +26,7 @@ from chandler.streams.telemetry.logs import set_up
 from chandler.streams.telemetry.metrics import Metrics, standard
 from chandler.streams.telemetry.published import published_logs
 from services.declaration import Context, Service
+from services.deploying.mounted import refuse_known
 from services.exits import (
     FAILED,
     MISCONFIGURED,
@@ -58,6 +59,8 @@ def main(name: str, shard: int | None = None, log_format: str = "") -> int:
     try:
         installation = read_installation(root=root())
         config = configuration(installation)
+        if config.profile.mode == "live":
+            refuse_known(os.environ)
         service = load_service(name)
         instance = _instance()
         context = Context(

@@ -283,3 +283,16 @@ def test_a_wrong_configuration_has_a_status_of_its_own(
         monkeypatch.setenv(variable, value)
 
     assert runner.main(name) == exits.MISCONFIGURED
+
+
+def test_live_trading_refuses_the_secrets_of_the_demo(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """`COMPOSE_PROFILES=live` without a folder of secrets took those that everybody knows."""
+    monkeypatch.setenv("CHANDLER_DATA", str(tmp_path))
+    monkeypatch.setenv("CHANDLER_PROFILE", "live")
+    known = Path(runner.__file__).parents[1] / "deploy" / "demo" / "alerts_secret"
+    monkeypatch.setenv("CHANDLER_ALERTS_SECRET_FILE", str(known))
+
+    assert runner.main("ingest") == exits.MISCONFIGURED
+    assert "which everybody knows" in capsys.readouterr().err
