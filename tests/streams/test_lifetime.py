@@ -2,6 +2,8 @@
 
 import asyncio
 import gc
+from collections.abc import Callable, Coroutine
+from typing import Any
 
 import pytest
 from aiokafka.conn import AIOKafkaConnection
@@ -10,6 +12,8 @@ from aiokafka.errors import KafkaConnectionError
 from chandler.streams.clients import admin, consumer, producer
 from chandler.streams.lifetime import close, start
 from chandler.streams.settings import Installation
+
+Work = Callable[[Any], Coroutine[Any, Any, None]]
 
 
 class Slow:
@@ -44,19 +48,20 @@ class Failing:
         raise self._error
 
 
-async def test_a_second_cancellation_does_not_interrupt_the_closing() -> None:
-    """A notifier that ended cancelled its readers twice: connections stayed open."""
+@pytest.mark.parametrize("work", [start, close])
+async def test_a_cancellation_does_not_interrupt_it(work: Work) -> None:
+    """A notifier that ended cancelled its readers: connections stayed open."""
     reader = Slow()
-    closing = asyncio.create_task(close(reader))
+    working = asyncio.create_task(work(reader))
     await reader.begun.wait()
 
-    closing.cancel()
+    working.cancel()
     await asyncio.sleep(0)
     reader.go_on.set()
     with pytest.raises(asyncio.CancelledError):
-        await closing
+        await working
 
-    assert reader.stopped
+    assert (reader.started, reader.stopped) == (work is start, work is close)
 
 
 async def test_what_cannot_be_closed_is_given_up() -> None:
@@ -75,20 +80,6 @@ async def test_that_kafka_is_away_is_no_error_of_the_closing() -> None:
 async def test_a_fault_of_ours_is_not_hidden() -> None:
     with pytest.raises(ZeroDivisionError):
         await close(Failing(ZeroDivisionError()))
-
-
-async def test_a_cancelled_start_goes_on_to_its_end() -> None:
-    reader = Slow()
-    starting = asyncio.create_task(start(reader))
-    await reader.begun.wait()
-
-    starting.cancel()
-    await asyncio.sleep(0)
-    reader.go_on.set()
-    with pytest.raises(asyncio.CancelledError):
-        await starting
-
-    assert reader.started
 
 
 async def test_why_a_start_failed_is_said() -> None:
