@@ -78,7 +78,7 @@ by_apt() {
 }
 
 installed() {
-    wanted="$KUSTOMIZE $KUBECONFORM $COMPOSE $OPERATOR $TOOLS $TYPES"
+    wanted="$KUSTOMIZE $KUBECONFORM $COMPOSE $OPERATOR $TOOLS $TYPES $(cksum <deploy/definitions.py)"
     [ "$(cat "$cache/versions" 2>/dev/null)" = "$wanted" ] || rm -rf "$cache"
     mkdir -p "$cache"
     rm -rf "$cache"/*.new

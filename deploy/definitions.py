@@ -13,11 +13,11 @@ from chandler.streams.embedded.java import bundled_java, find_java
 
 VERSION = "0.45.0"
 GENERATOR = "io.strimzi.crdgenerator.CrdGenerator"
-KINDS = ("Kafka", "KafkaNodePool", "KafkaTopic")
 PACKAGES = {
     "Kafka": "io.strimzi.api.kafka.model.kafka",
     "KafkaNodePool": "io.strimzi.api.kafka.model.nodepool",
     "KafkaTopic": "io.strimzi.api.kafka.model.topic",
+    "KafkaUser": "io.strimzi.api.kafka.model.user",
 }
 
 
@@ -32,7 +32,7 @@ def main(folder: Path) -> int:
     first, rest = context.resolver.resolve(asked)
     jars = ":".join(str(one.artifact.resolve()) for one in (*first, *rest))
     command = [str(find_java({}, bundled_java())), "-cp", jars, GENERATOR, "--yaml"]
-    kinds = [f"{PACKAGES[kind]}.{kind}={folder / kind}.yaml" for kind in KINDS]
+    kinds = [f"{PACKAGES[kind]}.{kind}={folder / kind}.yaml" for kind in PACKAGES]
     return subprocess.run([*command, *kinds], check=False).returncode
 
 

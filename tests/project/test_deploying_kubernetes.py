@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
+from chandler.streams.settings import installation
 from services import plugins
 from services.deploying import links
 from services.deploying.files import APART
@@ -79,8 +80,40 @@ class TestPatches:
         assert namespace["pod-security.kubernetes.io/enforce"] == "restricted"
         assert spec["kafka"]["template"]["kafkaContainer"]["securityContext"] == RESTRICTED
         operator = spec["entityOperator"]
-        assert operator.keys() == {"topicOperator", "template"}
-        assert operator["template"]["topicOperatorContainer"]["securityContext"] == RESTRICTED
+        assert operator.keys() == {"topicOperator", "userOperator", "template"}
+        for one in ("topicOperatorContainer", "userOperatorContainer"):
+            assert operator["template"][one]["securityContext"] == RESTRICTED
+
+
+class TestKafkasPassword:
+    """Production's Kafka takes nobody without TLS and a password."""
+
+    def test_its_only_listener_asks_for_both(self):
+        (listener,) = named("Kafka")[ACCOUNT]["spec"]["kafka"]["listeners"]
+
+        assert listener["tls"]
+        assert listener["authentication"] == named("KafkaUser")[ACCOUNT]["spec"]["authentication"]
+        assert listener["authentication"] == {"type": "scram-sha-512"}
+
+    def test_everybody_of_the_base_and_who_prepares_it_has_the_files_that_are_named(self):
+        folder = ROOT / "k8s" / "components" / "kafka-password"
+        (patch,) = yaml.safe_load((folder / "kustomization.yaml").read_text())["patches"]
+        patched = yaml.safe_load((folder / "mount.yaml").read_text())
+        volume, mount = (one["value"] for one in patched)
+        overlay = (ROOT / "k8s" / "overlays" / "production" / "kustomization.yaml").read_text()
+        (literals,) = (one["literals"] for one in yaml.safe_load(overlay)["configMapGenerator"])
+        here = installation(dict(one.split("=", 1) for one in literals))
+
+        assert set(patch["target"]["name"].split("|")) == BASE | {"prepare"}
+        files = {
+            f"{mount['mountPath']}/{item['path']}"
+            for source in volume["projected"]["sources"]
+            for item in source["secret"]["items"]
+        }
+        assert files == {here.security.password_file, here.security.ca_file}
+        assert here.security.username == named("KafkaUser")[ACCOUNT]["metadata"]["name"]
+        assert here.security.username == volume["projected"]["sources"][0]["secret"]["name"]
+        assert (here.security.protocol, here.security.mechanism) == ("SASL_SSL", "SCRAM-SHA-512")
 
 
 class TestEngines:

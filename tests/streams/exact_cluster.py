@@ -85,9 +85,11 @@ async def publish(
             await client.abort_transaction()
 
 
-async def publish_raw(installation: Installation, topic: str, value: bytes, key: str) -> None:
+async def publish_raw(installation: Installation, topic: str, value: bytes, key: str) -> int:
+    """Its offset, which counts the marker of a transaction before it if that is written by then."""
     async with producer(installation) as client:
-        await client.send_and_wait(topic_name(installation, topic), value, key=key.encode())
+        sent = await client.send_and_wait(topic_name(installation, topic), value, key=key.encode())
+    return int(sent.offset)
 
 
 async def read(installation: Installation, topic: str) -> list[Event]:

@@ -5,6 +5,7 @@ Everything that changes something happens under one file lock of the data direct
 
 import asyncio
 import fcntl
+import logging
 import os
 import threading
 import time
@@ -262,14 +263,38 @@ def _check_brokers(installation: Installation) -> None:
             failure.append(error)
 
     thread = threading.Thread(target=ask, name="ask-brokers")
-    thread.start()
-    thread.join()
+    with _hearing() as heard:
+        thread.start()
+        thread.join()
     if failure:
-        reason = " ".join(str(failure[0]).split()) or type(failure[0]).__name__
+        said = heard.last or str(failure[0])
+        reason = " ".join(said.split()) or type(failure[0]).__name__
         raise UnreachableError(
             f"no Kafka answers at {installation.brokers} ({reason}): check CHANDLER_BROKERS and "
             "the CHANDLER_KAFKA_* settings of its security"
         ) from failure[0]
+
+
+class _Heard(logging.Handler):
+    """The client raises only that it found nobody; why not, it says in its log."""
+
+    last = ""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.last = record.getMessage()
+
+
+@contextmanager
+def _hearing() -> Iterator[_Heard]:
+    heard, log = _Heard(), logging.getLogger("aiokafka")
+    before = log.level  # commands show nothing of it
+    log.addHandler(heard)
+    log.setLevel(logging.WARNING)
+    try:
+        yield heard
+    finally:
+        log.setLevel(before)
+        log.removeHandler(heard)
 
 
 async def _ask(installation: Installation) -> None:
