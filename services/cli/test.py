@@ -10,7 +10,7 @@ import typer
 from services.layers import ConfigurationError, root
 
 ALONE = "not kafka and not system"  # need nothing but a core: as many at once as there are
-ON_KAFKA = "kafka and not system"  # wait more than they work: some files at once, a Kafka for each
+ON_KAFKA = "kafka and not system"  # wait more than they work: a file more than cores, each a Kafka
 TOGETHER = "system"  # one after another: each takes the machine
 KAFKAS_MAX = 4  # some 300 MB each
 
@@ -33,7 +33,7 @@ def test(
     os.chdir(root())
     words = [*(["--long"] if long else []), *context.args]
     if not picks(context.args):
-        kafkas = str(min(os.cpu_count() or 1, KAFKAS_MAX))
+        kafkas = str(min((os.cpu_count() or 1) + 1, KAFKAS_MAX))
         parts = (
             ("-n", "auto", "-m", ALONE),
             ("-n", kafkas, "--dist", "loadfile", "-m", ON_KAFKA),

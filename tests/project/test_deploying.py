@@ -1,6 +1,7 @@
 """What is deployed follows from the topology and the declarations: compose, pods, policies."""
 
 import re
+from functools import cache
 from typing import Any
 
 import pytest
@@ -21,23 +22,25 @@ HARDENED = {"read_only": True, "cap_drop": ["ALL"], "security_opt": ["no-new-pri
 NAME = "app.kubernetes.io/name"
 
 
-class Compose(yaml.SafeLoader):  # type: ignore[misc]
+class Compose(yaml.CSafeLoader):  # type: ignore[misc]
     """Compose's own tags; what they stand for is taken as it is."""
 
 
 Compose.add_constructor("!override", lambda loader, node: loader.construct_mapping(node, deep=True))
 
 
+@cache
 def compose(name: str = "docker-compose.yml") -> Any:
     return yaml.load((ROOT / name).read_text(), Compose)
 
 
+@cache
 def manifests() -> list[Any]:
     """Every resource that is written down under k8s/."""
     found = [
         one
         for path in sorted((ROOT / "k8s").rglob("*.yaml"))
-        for one in yaml.safe_load_all(path.read_text())
+        for one in yaml.load_all(path.read_text(), yaml.CSafeLoader)
         if isinstance(one, dict)
     ]
     assert found

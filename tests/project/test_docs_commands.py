@@ -166,7 +166,16 @@ def commands() -> list[Shown]:
 
 
 def run_here() -> list[Shown]:
-    return [one for one in commands() if one.command not in (UP, *ELSEWHERE)]
+    """Each once, however many documents show it, with all that they show below it."""
+    found: dict[str, Shown] = {}
+    for one in commands():
+        if one.command not in (UP, *ELSEWHERE):
+            before = found.setdefault(one.command, one)
+            found[one.command] = before._replace(
+                document=", ".join(dict.fromkeys((*before.document.split(", "), one.document))),
+                output=tuple(dict.fromkeys((*before.output, *one.output))),
+            )
+    return list(found.values())
 
 
 def is_quick(one: Shown) -> bool:

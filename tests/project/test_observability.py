@@ -50,7 +50,7 @@ def exported() -> dict[str, set[str]]:
 
 @cache
 def loaded(path: Path) -> Any:
-    return yaml.safe_load(path.read_text())
+    return yaml.load(path.read_text(), yaml.CSafeLoader)
 
 
 def rules(name: str) -> list[dict[str, Any]]:

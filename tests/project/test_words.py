@@ -2,8 +2,6 @@
 
 import re
 
-import pytest
-
 from chandler.core import events
 from chandler.core.trading import events as trading
 from chandler.streams.catalogue import TOPICS
@@ -18,15 +16,24 @@ PATHS = re.compile(r"(?<![\w.$}/-])/(home|root|Users|work)/\w")
 REGISTRIES_ALLOWED = {"uv.lock", "tests/project/test_words.py"}
 
 
-@pytest.mark.parametrize("path", text_files(), ids=shown)
-def test_no_file_has_an_open_end_or_a_place_of_one_machine(path):
-    if shown(path) in REGISTRIES_ALLOWED:
-        return
-    for number, line in enumerate(path.read_text(errors="replace").splitlines(), 1):
-        where = f"{shown(path)}:{number}"
-        assert not OPEN_ENDS.search(line), f"{where}: do it now, or open an issue"
-        assert not REGISTRIES.search(line), f"{where}: leave the registry to its client"
-        assert not PATHS.search(line), f"{where}: an absolute path of one machine, make it relative"
+CURES = (
+    (OPEN_ENDS, "do it now, or open an issue"),
+    (REGISTRIES, "leave the registry to its client"),
+    (PATHS, "an absolute path of one machine, make it relative"),
+)
+
+
+def test_no_file_has_an_open_end_or_a_place_of_one_machine():
+    faults = [
+        f"{shown(path)}:{number}: {cure}"
+        for path in text_files()
+        if shown(path) not in REGISTRIES_ALLOWED
+        for number, line in enumerate(path.read_text(errors="replace").splitlines(), 1)
+        for pattern, cure in CURES
+        if pattern.search(line)
+    ]
+
+    assert not faults, "\n".join(faults)
 
 
 def test_the_glossary_has_every_event_and_every_topic():
