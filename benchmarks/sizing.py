@@ -30,7 +30,7 @@ from services.layers import root
 
 READY_S_MAX = 1_800.0  # a thousand symbols are backfilled at the venue's pace
 END_S_MAX = 60.0
-LOOK_S = 1.0
+LOOK_S = 5.0  # asking takes a third of a core for a second
 TICK = os.sysconf("SC_CLK_TCK")
 
 

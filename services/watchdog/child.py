@@ -29,6 +29,7 @@ class Child:
         self.lines: deque[str] = deque(maxlen=LINES_MAX)  # the last of its log
         self.answered_at: float | None = None  # monotonic; None: not since it was started
         self.asked_since = 0  # times in vain, since then
+        self.waited_s = 0.0  # for a core, up to its last answer
         self.spawned_at = 0.0
         self.hung = False  # it was killed for not answering
         self.crashes: deque[float] = deque(maxlen=GIVE_UP)  # soon after a start; monotonic

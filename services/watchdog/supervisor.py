@@ -25,6 +25,7 @@ from chandler.streams.telemetry.infra import Infra, Kind
 from services.exits import MISCONFIGURED
 from services.runner import SUPERVISED_VARIABLE
 from services.topology import STOPPED_FIRST, STOPPED_LAST, Worker, http_port
+from services.watchdog import starved
 from services.watchdog.child import GIVE_UP, Child, ended, send, service_command
 from services.watchdog.crashes import Crash, What, keep, reason, shortened, then
 
@@ -32,7 +33,7 @@ RESTART_S = 3.0
 RESTART_S_MAX = 30.0
 JITTER = 0.25  # of a wait that is not the first: services that fell together don't rise together
 GIVE_UP_S = 600.0  # within which GIVE_UP ends, each within STEADY_S of a start, are too many
-HANG_S = 10.0  # without an answer, from one that has answered before
+HANG_S = 10.0  # without an answer, from one that has answered before and had a core
 HANG_START_S = 90.0  # and from one that has not yet
 HANG_ASKED_MIN = 5  # and it was asked so often meanwhile
 STEADY_S = 10.0  # after so long without a crash the back-off begins anew
@@ -114,6 +115,7 @@ class Supervisor:
                 if ours and answer is not None:
                     child.state = answer.state
                     child.answered_at, child.asked_since = time.monotonic(), 0
+                    child.waited_s = starved.waited_s(answer.pid)
                     self._tell_recovery(child)
                 elif child.pid is not None:
                     child.asked_since += 1
@@ -123,12 +125,16 @@ class Supervisor:
             await asyncio.sleep(POLL_STEADY_S if self.all_ready else POLL_S)
 
     def _end_if_hung(self, child: Child) -> None:
-        """Kills one that is there and doesn't answer. Times asked count, too: we may have slept."""
-        if self._hang_s is None or self._stopping or child.hung:
+        """Kills one that is there and doesn't answer. Times asked count, too: we may have slept.
+
+        What it waited for a core is left out: killed on a busy machine, it would begin anew there.
+        """
+        pid = child.pid
+        if self._hang_s is None or self._stopping or child.hung or pid is None:
             return
         limit_s = self._hang_s if child.answered_at is not None else HANG_START_S
         since = child.answered_at if child.answered_at is not None else child.spawned_at
-        silent_s = time.monotonic() - since
+        silent_s = time.monotonic() - since - (starved.waited_s(pid) - child.waited_s)
         if silent_s < limit_s or child.asked_since < HANG_ASKED_MIN:
             return
         child.hung = True
@@ -215,7 +221,8 @@ class Supervisor:
             "PYTHONUNBUFFERED": "1",
         }
         child.state, child.readiness, child.hung = "starting", None, False
-        child.answered_at, child.asked_since, child.spawned_at = None, 0, time.monotonic()
+        child.answered_at, child.asked_since, child.waited_s = None, 0, 0.0
+        child.spawned_at = time.monotonic()
         child.lines.clear()
         child.process = await asyncio.create_subprocess_exec(
             *self._command(child.worker),

@@ -6,6 +6,8 @@ import select
 import signal
 import subprocess
 import sys
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -13,9 +15,10 @@ import pytest
 from chandler.streams.settings import Installation
 from services.layers import root
 from services.topology import Worker
+from services.watchdog import starved
 from services.watchdog.child import GIVE_UP, Child
 from services.watchdog.crashes import crashes, reason
-from services.watchdog.supervisor import log_folder, stop_order
+from services.watchdog.supervisor import HANG_ASKED_MIN, log_folder, stop_order
 from tests.services.watching import DEADLINE_S, HERE, Watched, place, running, within
 
 
@@ -90,6 +93,49 @@ async def test_a_service_that_hangs_is_killed_and_started_again(here: Installati
     assert other.restarts == 0
     (kept,) = crashes(here)
     assert (kept.worker, kept.what, kept.status) == ("ingest", "hung", -9)
+
+
+async def test_a_service_that_gets_no_core_is_not_killed_for_its_silence(
+    here: Installation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With 1,000 symbols on two cores the simulator was killed for it, and began anew each time."""
+    watched = Watched(here, {"ingest": "well"}, hang_s=0.5)
+
+    async with running(watched) as supervisor:
+        await within(watched.ready.wait)
+        child = supervisor.child("ingest")
+        assert child.pid is not None
+        monkeypatch.setattr("services.watchdog.starved.waited_s", lambda pid: time.monotonic())
+        await within(lambda: until(lambda: child.waited_s > 0))
+        os.kill(child.pid, signal.SIGSTOP)
+        asked = 3 * HANG_ASKED_MIN
+        await within(lambda: until(lambda: child.asked_since > asked or child.hung))
+        assert not child.hung
+        monkeypatch.setattr("services.watchdog.starved.waited_s", lambda pid: child.waited_s)
+        await within(lambda: until(lambda: child.hung))
+
+    assert watched.changes[0].startswith("ingest has not answered for ")
+
+
+def test_what_two_of_one_core_wait_for_each_other_is_counted() -> None:
+    words = "import os; os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})\nwhile True: pass"
+    spinning = [subprocess.Popen([sys.executable, "-c", words]) for _ in range(2)]
+    try:
+        deadline = time.monotonic() + DEADLINE_S
+        while any(starved.waited_s(each.pid) < 0.2 for each in spinning):
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+    finally:
+        for each in spinning:
+            each.kill()
+            each.wait()
+
+    assert starved.waited_s(spinning[0].pid) == 0.0, "it is gone"
+
+
+async def until(holds: Callable[[], bool]) -> None:
+    while not holds():
+        await asyncio.sleep(0.01)
 
 
 async def test_a_service_that_ends_at_once_again_and_again_is_given_up(
