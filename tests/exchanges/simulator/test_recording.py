@@ -5,6 +5,7 @@ import math
 import sys
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,13 @@ import pytest
 
 from chandler.core.granularity import DAY_MS
 from chandler.exchanges.simulator.config import SimulatorError
-from chandler.exchanges.simulator.recording import SHIPPED, SLOT_MS, Tape, read_recording
+from chandler.exchanges.simulator.recording import (
+    SHIPPED,
+    SLOT_MS,
+    Recording,
+    Tape,
+    read_recording,
+)
 from tests.exchanges.simulator.venue import ORIGIN_MS, Rows, candles, write_csv
 
 
@@ -180,8 +187,14 @@ def test_a_recording_lasts_whole_days(tmp_path: Path) -> None:
     assert recording.origin_ms == ORIGIN_MS
 
 
+@cache
+def shipped(symbols: int, seed: int = 1) -> Recording:
+    """Reading it takes seconds."""
+    return read_recording(SHIPPED, symbols, seed)
+
+
 def test_the_shipped_candles_are_forty_symbols_and_three_weeks_of_real_ones() -> None:
-    recording = read_recording(SHIPPED, 40, 1)
+    recording = shipped(40)
 
     assert SHIPPED.stat().st_size < 5_000_000
     assert recording.length_ms == 21 * DAY_MS
@@ -197,13 +210,11 @@ def test_five_symbols_are_the_first_five() -> None:
     few = read_recording(SHIPPED, 5, 1)
 
     assert few.tapes[0].symbol == "BTCUSDT"
-    assert [t.symbol for t in few.tapes] == [
-        t.symbol for t in read_recording(SHIPPED, 40, 1).tapes[:5]
-    ]
+    assert [t.symbol for t in few.tapes] == [t.symbol for t in shipped(40).tapes[:5]]
 
 
 def test_beyond_the_recorded_symbols_there_are_seeded_coins() -> None:
-    recording = read_recording(SHIPPED, 200, 1)
+    recording = shipped(200)
 
     assert [tape.symbol for tape in recording.tapes[40:42]] == ["SYN001USDT", "SYN002USDT"]
     assert recording.tapes[-1].symbol == "SYN160USDT"
@@ -219,7 +230,9 @@ def test_beyond_the_recorded_symbols_there_are_seeded_coins() -> None:
 
 
 def test_coins_depend_on_the_seed_alone() -> None:
-    first, same, other = (read_recording(SHIPPED, 44, seed).tapes[43] for seed in (1, 1, 2))
+    first, same, other = (
+        recording.tapes[43] for recording in (shipped(200), shipped(44), shipped(44, 2))
+    )
 
     assert first == same
     assert first.close != other.close

@@ -82,6 +82,7 @@ class Session:
         self.feeds: dict[tuple[str, str], Feed] = {}
         self.messages: deque[float] = deque()
         self.subscribes: deque[float] = deque()
+        self.asked: asyncio.Queue[str] = asyncio.Queue()  # what is not carried out yet
         self.closed = False
         self.number = number
         self._hub = hub
@@ -168,6 +169,7 @@ class Sockets:
         self.counts: Counter[str] = Counter()
         self._shown_ms = shown_ms
         self._number = 0
+        self._turn = asyncio.Lock()  # snapshots are long: one of all in a turn of the loop
         self._connects: dict[str, deque[float]] = {}  # by address
 
     async def serve(self, request: web.Request) -> web.StreamResponse:
@@ -184,14 +186,19 @@ class Sockets:
         session = Session(self, transport, self._number)
         self.sessions.add(session)
         self.counts["connections"] += 1
+        working = asyncio.create_task(self._work(session))
         try:
             async for message in socket:
                 if message.type is not WSMsgType.TEXT or session.closed:
                     continue
-                await self._take(session, message.data)
+                self._take(session, message.data)
                 self.flush()
         finally:
             session.closed = True
+            working.cancel()
+            (ended,) = await asyncio.gather(working, return_exceptions=True)
+            if isinstance(ended, Exception):
+                raise ended
             self.sessions.discard(session)
             for feed in session.feeds.values():
                 feed.sessions.remove(session)
@@ -234,7 +241,7 @@ class Sockets:
                 session.feeds = {key: f for key, f in session.feeds.items() if f is not feed}
             feed.sessions.clear()
 
-    async def _take(self, session: Session, text: str) -> None:
+    def _take(self, session: Session, text: str) -> None:
         now = time.monotonic()
         if count_in(session.messages, now, 1.0) > self.limits.messages_per_second:
             session.reply(error(TOO_MANY, "request too many"))
@@ -247,35 +254,45 @@ class Sockets:
         if len(text.encode()) > MESSAGE_BYTES_MAX:
             session.reply(error(ILLEGAL, f"Illegal request: more than {MESSAGE_BYTES_MAX} bytes"))
             return
+        session.asked.put_nowait(text)
+
+    async def _work(self, session: Session) -> None:
+        """Carries out what was asked, in its order; pings are answered meanwhile."""
+        while True:
+            op, args = self._request(session, await session.asked.get())
+            for arg in args:
+                async with self._turn:
+                    if session.closed:
+                        return
+                    if op == "subscribe":
+                        self._subscribe(session, arg)
+                    else:
+                        self._unsubscribe(session, arg)
+                    self.flush()
+                    await asyncio.sleep(0)  # ticks and whatever else waits come between them
+            self.flush()
+
+    def _request(self, session: Session, text: str) -> tuple[str, list[Any]]:
+        """What is asked for; nothing, and the session is told why, if it can't be."""
         try:
             request = orjson.loads(text)
         except orjson.JSONDecodeError:
             request = None
         if not isinstance(request, dict) or "op" not in request:
             session.reply(error(ILLEGAL, "Illegal request"))
-            return
+            return "", []
         op, args = request["op"], request.get("args")
         if op not in ("subscribe", "unsubscribe"):
             session.reply(error(INVALID_OP, "Invalid op", op=op))
         elif not isinstance(args, list) or not args:
             session.reply(error(ILLEGAL, "Illegal request", op=op))
         elif op == "subscribe" and (
-            count_in(session.subscribes, now, HOUR_S) > self.limits.subscribes_per_hour
+            count_in(session.subscribes, time.monotonic(), HOUR_S) > self.limits.subscribes_per_hour
         ):
             session.reply(error(TOO_MANY, "request too many", op=op))
         else:
-            await self._take_args(session, op, args)
-
-    async def _take_args(self, session: Session, op: str, args: list[Any]) -> None:
-        for arg in args:
-            if session.closed:
-                return
-            if op == "subscribe":
-                self._subscribe(session, arg)
-            else:
-                self._unsubscribe(session, arg)
-            self.flush()
-            await asyncio.sleep(0)  # snapshots are long: others' ticks come between them
+            return op, args
+        return "", []
 
     def _subscribe(self, session: Session, arg: Any) -> None:
         feed = self._feed(arg)
