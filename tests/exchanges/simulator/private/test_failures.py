@@ -106,14 +106,18 @@ async def test_a_slow_answer_is_of_an_order_that_is_there_already(tmp_path: Path
     assert told == (200, "00000")
 
 
-async def test_partial_fills_come_one_after_the_other(tmp_path: Path) -> None:
+async def test_partial_fills_come_one_after_the_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     async with still(tmp_path, faults="partial=100%") as venue, trader(venue) as one:
-        placed = await one.place("buy", "0.9")
+        with monkeypatch.context() as halted:
+            halted.setattr(venue.exchange, "work", lambda ticker_of: None)
+            placed = await one.place("buy", "0.9")
         while (detail := await one.detail(placed["orderId"]))["state"] != "filled":
             await asyncio.sleep(0.05)
         fills = (await one.get(f"{ORDER}/fills"))["fillList"]
 
-    assert placed["state"] == "partially_filled"
+    assert (placed["state"], placed["baseVolume"]) == ("partially_filled", "0.3")
     assert [fill["baseVolume"] for fill in fills] == ["0.3", "0.3", "0.3"]
     assert detail["baseVolume"] == "0.9"
 
