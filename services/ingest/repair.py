@@ -18,6 +18,7 @@ from chandler.streams.telemetry.metrics import Metrics
 from services.ingest.clock import Clock
 from services.ingest.complaints import LIMITED, Complaints
 from services.ingest.shard import Shard
+from services.ingest.sparing import Sparing
 
 CONCURRENT_MAX = 8  # requests under way
 TICK_S = 0.05
@@ -69,6 +70,8 @@ class Repair:
         self._failures: dict[tuple[Symbol, Granularity], int] = {}
         self._not_before: dict[tuple[Symbol, Granularity], float] = {}
         self._counted: dict[tuple[Symbol, Granularity], int] = {}  # gaps up to this open time
+        self._wishes: list[Wish] = []  # of the last look, the oldest close first
+        self._looking, self._checking = Sparing(), Sparing()
         self._wake = asyncio.Event()
         self._checked_at = 0.0
 
@@ -92,24 +95,41 @@ class Repair:
 
     def _start(self, tasks: asyncio.TaskGroup) -> None:
         now, wall = self._clock.now(), time.monotonic()
-        wishes = [
+        if self._looking.due:
+            with self._looking.taken():
+                self._look(now)
+        waiting: list[Wish] = []
+        for place, wish in enumerate(self._wishes):
+            if len(self._busy) >= CONCURRENT_MAX:
+                self._wishes = waiting + self._wishes[place:]
+                return
+            if wish.lane in self._busy or wall < self._not_before.get(wish.lane, 0.0):
+                waiting.append(wish)
+            elif (fresh := self._as_it_is(wish, now)) is not None:
+                self._count_gap(fresh, now)
+                self._busy.add(fresh.lane)
+                tasks.create_task(self._ask(fresh))
+        self._wishes = waiting
+        if not self._busy and wall - self._checked_at >= CHECK_EVERY_S and self._checking.due:
+            with self._checking.taken():
+                self._start_check(tasks, now, wall)
+
+    def _look(self, now: int) -> None:
+        """Asks every lane what it wants: with thousands of them that takes a while."""
+        self._wishes = [
             Wish(shard, symbol, ask)
             for shard in self._shards
             for symbol, sequence in shard.sequences.items()
             for ask in sequence.asks(now)
         ]
-        self.open = len(wishes)
-        wishes.sort(key=lambda wish: wish.close_ms)
-        for wish in wishes:
-            if len(self._busy) >= CONCURRENT_MAX:
-                return
-            if wish.lane in self._busy or wall < self._not_before.get(wish.lane, 0.0):
-                continue
-            self._count_gap(wish, now)
-            self._busy.add(wish.lane)
-            tasks.create_task(self._ask(wish))
-        if not self._busy and wall - self._checked_at >= CHECK_EVERY_S:
-            self._start_check(tasks, now, wall)
+        self._wishes.sort(key=lambda wish: wish.close_ms)
+        self.open = len(self._wishes)
+
+    def _as_it_is(self, wish: Wish, now: int) -> Wish | None:
+        """What the wish's lane wants by now; None: nothing any more."""
+        sequence = wish.shard.sequences.get(wish.symbol)
+        ask = None if sequence is None else sequence.lanes[wish.ask.granularity].ask(now)
+        return None if ask is None else wish._replace(ask=ask)
 
     def _start_check(self, tasks: asyncio.TaskGroup, now: int, wall: float) -> None:
         """Confirms what is out, the lane that has waited longest."""
@@ -181,16 +201,8 @@ class Repair:
 
     def _still(self, wish: Wish) -> bool:
         """Whether the ask's first slot is as open as before."""
-        sequence = wish.shard.sequences.get(wish.symbol)
-        if sequence is None:
-            return False
-        ask = wish.ask
-        now = self._clock.now()
-        return any(
-            each.first_ms <= ask.last_ms
-            for each in (sequence.lanes[ask.granularity].ask(now),)
-            if each is not None
-        )
+        now = self._as_it_is(wish, self._clock.now())
+        return now is not None and now.ask.first_ms <= wish.ask.last_ms
 
     def _say(self, wish: Wish, error: VenueError) -> None:
         sequence = wish.shard.sequences.get(wish.symbol)

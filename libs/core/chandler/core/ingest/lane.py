@@ -67,6 +67,7 @@ class Lane:
     """Slots of one granularity from `cursor` on, which is the next one to go out."""
 
     __slots__ = (
+        "_decided_ms",
         "_denials",
         "_forming",
         "_fresh_ms",
@@ -100,6 +101,7 @@ class Lane:
         self._ts = -1  # venue's time of the newest push
         self._rows: dict[int, Row] = {}  # the socket's newest rows of bars that are over
         self._verdicts: dict[int, Verdict] = {}
+        self._decided_ms = cursor  # every slot before it is
         self._denials: dict[int, int] = {}
         self._held_until = 0  # REST showed another row than the socket, too early to be final
         self.sealed: dict[int, Verdict] = {}  # the newest that are out
@@ -202,7 +204,10 @@ class Lane:
         if now < self._held_until:
             return None
         first = last = -1
-        slot = self.cursor
+        slot = max(self.cursor, self._decided_ms)
+        while slot in self._verdicts:
+            slot += self.interval
+        self._decided_ms = slot
         while self.over(slot, now) and (first < 0 or slot - first < ASK_SLOTS_MAX * self.interval):
             if slot not in self._verdicts:
                 first = slot if first < 0 else first
