@@ -103,7 +103,10 @@ def install(app: FastAPI) -> None:
         if first["type"] == "json_invalid":
             return answer_of(Problem(400, "unreadable", SAID[400]))
         where = ".".join(map(_plain, first["loc"][1:])) or "the body"
-        return answer_of(Problem(422, "invalid", f"{where}: {first['msg'].lower()}"))
+        said = first["msg"][:1].lower() + first["msg"][1:]  # what it names keeps its letters
+        if not first["loc"][1:] and first["type"] == "model_attributes_type":
+            said = "expected a JSON object, with the header Content-Type: application/json"
+        return answer_of(Problem(422, "invalid", f"{where}: {said}"))
 
     async def other(_: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)

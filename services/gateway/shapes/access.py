@@ -84,7 +84,7 @@ class KeyOut(Given):
 
 
 class NewKeyOut(KeyOut):
-    """With its secret: shown this once."""
+    """With its secret, shown this once: the header X-API-Key is ID.SECRET."""
 
     secret: str
 

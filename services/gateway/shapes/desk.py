@@ -74,7 +74,7 @@ class OpenPosition(Form):
     peak: Amount | None = Field(description="best price since the first fill")
     leverage: int
     adds: int
-    source: str = Field(description="who opened it: an engine, external, person")
+    source: str = Field(description="who opened it: an engine, a sender's name, person")
     fees: Amount
     funding: Amount
     closing: bool = Field(description="all of it is to be closed")

@@ -15,9 +15,9 @@ class OfAgents(Asked):
 
 
 class OrdersAsked(OfAgents):
-    source: Annotated[Name, Field(description="an engine, external, person, or an exit's kind")] = (
-        ""
-    )
+    source: Annotated[
+        Name, Field(description="an engine, a sender's name, person, an exit's kind")
+    ] = ""
     state: Name = ""
     cause: Annotated[Name, Field(description="id of a signal, exit or command")] = ""
 
@@ -142,7 +142,7 @@ class Trade(Form):
     account: str
     symbol: str
     side: str
-    source: str = Field(description="of the entry: an engine, external, person")
+    source: str = Field(description="of the entry: an engine, a sender's name, person")
     cause: str = Field(description="id of the signal or command that opened it")
     leverage: int
     size: Amount = Field(description="open now; 0 once it is closed")
