@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-REST = 9.0  # times what it took is left free after it: a tenth of a core at the most
+FREE = 9.0  # times what it took is left free after it: a tenth of a core at the most
 
 
 class Sparing:
@@ -25,4 +25,4 @@ class Sparing:
         began = self._clock()
         yield
         ended = self._clock()
-        self._after = ended + REST * (ended - began)
+        self._after = ended + FREE * (ended - began)

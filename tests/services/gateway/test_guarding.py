@@ -102,6 +102,7 @@ async def test_what_is_no_json_is_refused_everywhere(at: Door) -> None:
             assert answer.headers["content-type"] == "application/problem+json"
     form = await at.ask("POST", "/v1/login", raw=b"name=a", headers={"Content-Type": "text/plain"})
     assert form.status == 422
+    assert b"Content-Type: application/json" in form.raw
 
 
 async def test_a_fault_of_ours_is_answered_without_a_word_about_it(

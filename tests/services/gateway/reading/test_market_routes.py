@@ -155,6 +155,7 @@ async def test_candles_of_no_symbol_are_told(door: Door, target: str) -> None:
     assert (wrong.status, wrong.kind) == (404, "unknown_symbol")
     assert "BTCUSDT" in wrong.body["detail"]
     assert (none.status, long.status) == (422, 422)
+    assert "'1H'" in long.body["detail"], "what may be asked for is named in its own letters"
 
 
 async def test_without_kafka_there_are_no_candles(door: Door) -> None:
