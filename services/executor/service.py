@@ -9,6 +9,7 @@ from functools import partial
 
 from chandler.core.desk.config import Desk
 from chandler.core.desk.state import AgentState, pending
+from chandler.core.watermarks import AHEAD_MS_MAX
 from chandler.streams.exact import HealthSink, OnRestored, Shard, run_desk
 from chandler.streams.telemetry.parts import Part, Parts
 from chandler.streams.writing.configs import record_configs
@@ -75,6 +76,7 @@ def shard_of(profile: Profile, desk: Desk) -> Shard:
         window_s_max=profile.desk.window_s_max,
         patience_s=profile.desk.window_s_max if desk.engines else 0.0,
         guarded=profile.guarded,
+        ahead_ms_max=round(AHEAD_MS_MAX * max(1.0, profile.pace)),
     )
 
 

@@ -3,6 +3,7 @@
 import re
 
 from chandler.core import events
+from chandler.core.desk import eligibility
 from chandler.core.trading import events as trading
 from chandler.streams.catalogue import TOPICS
 from services.cli.render import stem
@@ -48,6 +49,15 @@ def test_the_glossary_has_every_event_and_every_topic():
     missing = sorted(name for name in wanted if f"`{name}`" not in glossary)
 
     assert not missing, f"docs/glossary.md lacks {missing}: add a line for each"
+
+
+def test_every_reason_of_a_refusal_is_explained_in_the_order_of_the_checks():
+    lines = (ROOT / "docs" / "refusals.md").read_text().splitlines()
+    rows = [line.split("|")[1:3] for line in lines if line.startswith("| `")]
+
+    assert [reason.strip(" `") for reason, _ in rows] == list(eligibility.REASONS)
+    closes = {reason.strip(" `") for reason, mark in rows if mark.strip()}
+    assert closes == eligibility.CLOSING
 
 
 def test_the_picture_of_the_topology_is_as_the_declarations_say():

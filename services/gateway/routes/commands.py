@@ -1,5 +1,6 @@
 """Commands: asked for, listed, and what became of them; positions closed, agents changed."""
 
+import asyncio
 from typing import Annotated
 
 from fastapi import APIRouter, Header, Path, Query
@@ -113,8 +114,8 @@ async def change(
         part_key = f"{key}/{place}" if key else ""
         found.append(await _sent(parts, caller, each, part_key))
     wait_s = seconds(wait)
-    items = [await _answered(parts, each, wait_s, repeated=again) for each, again in found]
-    return CommandsOut(items=items)
+    items = (_answered(parts, each, wait_s, repeated=again) for each, again in found)
+    return CommandsOut(items=list(await asyncio.gather(*items)))
 
 
 async def _sent(parts: Parts, caller: Caller, asked: CommandIn, key: str) -> tuple[Command, bool]:

@@ -1,11 +1,14 @@
 """Fields that several shapes have: bounded, and of characters that do no harm."""
 
+import re
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic_core import PydanticCustomError
 
 NAME = r"^[A-Za-z0-9][A-Za-z0-9 ._:+-]{0,39}$"
 LINE = r"^[^\x00-\x1f\x7f]*$"  # one line
+WAIT = r"^(([0-9]|[12][0-9])(\.[0-9]{1,3})?|30)s?$"
 
 Name = Annotated[str, StringConstraints(pattern=NAME)]
 AgentName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9_-]{1,64}$")]
@@ -13,11 +16,7 @@ SymbolName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._-]{1,40}$")
 Line = Annotated[str, StringConstraints(pattern=LINE, max_length=200)]
 Password = Annotated[str, StringConstraints(min_length=10, max_length=200)]
 IdempotencyKey = Annotated[str, StringConstraints(pattern=r"^[\x21-\x7e]{1,128}$")]
-Wait = Annotated[
-    str, Field(pattern=r"^[0-9]{1,2}(\.[0-9]{1,3})?s?$", description="seconds, 30 at most: 5s")
-]
 Price = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-WAIT_S_MAX = 30.0
 
 Scope = Literal["read", "signals", "commands"]
 RoleName = Literal["viewer", "operator", "owner"]
@@ -35,6 +34,19 @@ class Given(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
 
+def _wait(text: str) -> str:
+    if re.fullmatch(WAIT, text, re.ASCII) is None:
+        raise PydanticCustomError("wait", "expected seconds from 0 to 30, as 5s")
+    return text
+
+
+Wait = Annotated[
+    str,
+    AfterValidator(_wait),
+    Field(description="seconds, 30 at most: 5s", json_schema_extra={"pattern": WAIT}),
+]
+
+
 def seconds(wait: str) -> float:
-    """Of a Wait; at most WAIT_S_MAX."""
-    return min(float(wait.removesuffix("s") or 0), WAIT_S_MAX)
+    """Of a Wait."""
+    return float(wait.removesuffix("s"))

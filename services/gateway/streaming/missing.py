@@ -27,6 +27,7 @@ REACH_S = 5.0  # that the topics may take to come to where a client is
 TOO_OLD = "what was before the last 24 hours can't be told: look it up by REST"
 TOO_MUCH = "too much has happened meanwhile: look it up by REST"
 ELSEWHERE = "what this client knows is not of these topics: look everything up by REST"
+UNSAID = "it didn't say of all topics where it was (places): look everything up by REST"
 AWAY = "the topics can't be read now: look it up by REST"
 
 
@@ -60,12 +61,11 @@ class Missing:
         if last.stream == hub.stream and last.seq <= hub.seq and hub.ring.reaches(last.seq):
             yield Missed([], last.seq, "ring")
             return
-        places = {
-            lane: offset
-            for lane, offset in last.places.items()
-            if lane in hub.ring.following and _topic(lane) in view.wants.topics
-        }
-        if not await self._reached(places):
+        lanes = {lane for lane in hub.ring.following if _topic(lane) in view.wants.topics}
+        places = {lane: offset for lane, offset in last.places.items() if lane in lanes}
+        if any(hub.ring.following[lane] for lane in lanes - places.keys()):
+            yield Missed([], hub.seq, lost=UNSAID)
+        elif not await self._reached(places):
             yield Missed([], hub.seq, lost=ELSEWHERE)
         elif hub.ring.covers(places):
             yield Missed(hub.ring.behind(places, view.hears), hub.seq, "ring" if places else "")

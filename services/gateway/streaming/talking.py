@@ -112,6 +112,7 @@ class Talk:
             if not frames:
                 break
             await self._send(frames)
+            self._client.sent = seq
             count += len(frames)
         told = {
             "stream": hub.stream,
@@ -134,8 +135,9 @@ class Talk:
         while True:
             await client.wake.wait()
             client.wake.clear()
-            if frames := client.take():
-                await send_frames(self._socket, frames)
+            if (frame := client.take()).data:
+                await send_frames(self._socket, frame.data)
+                client.sent = frame.seq
 
     async def _send(self, frames: list[bytes]) -> None:
         """EndedError where that takes too long."""
@@ -206,7 +208,7 @@ class Talk:
         told = encode({"kind": ended.end.kind, "detail": ended.detail})[1:-1]
         try:
             async with asyncio.timeout(GOODBYE_S):
-                await send_frames(self._socket, hub.last(told))
+                await send_frames(self._socket, hub.last(told, self._client.sent))
                 await self._socket.close(int(ended.end), ended.end.kind)
         except TimeoutError:
             await cut(self._socket)

@@ -64,7 +64,7 @@ class OfSystem:
                 "state": "ready" if name != "notifier" else "starting",
                 "lag": chance.choice((0, 0, 0, 3)),
                 "age_s": round(chance.uniform(0.1, 4), 1),
-                "behind_s": 0.0,
+                "behind_s": 125.0 if name == "positions" else 0.0,
                 "restarts": 1 if name == "executor" else 0,
                 "elsewhere": False,
             }

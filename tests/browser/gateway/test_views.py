@@ -42,6 +42,13 @@ def test_signing_in_leads_to_where_one_was_going(looked):
     page.well()
 
 
+def open_of(page, mode):
+    """Positions of agents with money of this kind."""
+    desk = page.fixture.desk
+    names = {each["agent"] for each in desk.agents() if each["mode"] == mode}
+    return [each for each in desk.open() if each["agent"] in names]
+
+
 def test_the_overview_shows_money_positions_signals_pumps_and_health(looked):
     page = looked()
     page.open("/")
@@ -50,7 +57,9 @@ def test_the_overview_shows_money_positions_signals_pumps_and_health(looked):
 
     for each in ("Equity", "Drawdown", "Open positions", "Last signals", "Pumps", "executor"):
         assert each in words
-    assert page.count('[aria-label="Open positions"] tbody tr') == 14
+    assert "behind" in page.words('.health li[title^="positions:"]')
+    assert page.count('.health li[title^="positions:"] .dot.warn') == 1
+    page.until(f"{OPEN} === {len(open_of(page, 'paper'))}")
     page.until("document.querySelector('.curve').ariaLabel?.includes('scalper')")
     before = page.run(PNL)
     page.until(f"{PNL} !== {json.dumps(before)}")  # live
@@ -66,6 +75,8 @@ def test_paper_money_and_real_money_are_never_summed_up(looked):
     page.click("button", "Live accounts")
     page.until(f"document.querySelector('.tile .figure').innerText !== {json.dumps(paper)}")
 
+    page.until(f"{OPEN} === {len(open_of(page, 'live'))}")
+    assert page.count('[aria-label="Agents"] tbody tr') == 1
     assert float(paper.replace(",", "")) == pytest.approx(totals["paper"], abs=30)
     assert float(page.words(".tile .figure").replace(",", "")) == pytest.approx(
         totals["live"], abs=30
@@ -75,8 +86,8 @@ def test_paper_money_and_real_money_are_never_summed_up(looked):
 def test_a_position_that_was_closed_is_gone_and_a_new_signal_comes_first(looked):
     page = looked(quiet=True)
     page.open("/")
-    page.until(f"{OPEN} > 13")
-    gone = page.fixture.desk.open()[0]
+    gone, *left = open_of(page, "paper")
+    page.until(f"{OPEN} === {len(left) + 1}")
     signal = page.fixture.desk.signal() | {"reason": "the newest of all"}
     page.served.run(
         page.fixture.send(
@@ -85,7 +96,7 @@ def test_a_position_that_was_closed_is_gone_and_a_new_signal_comes_first(looked)
     )
     page.served.run(page.fixture.send({"type": "signal", "external": False, "signal": signal}))
 
-    page.until(f"{OPEN} < 14")
+    page.until(f"{OPEN} === {len(left)}")
     page.until(
         "document.querySelector('[aria-label=\"Last signals\"] li').innerText"
         ".includes('the newest of all')"

@@ -54,13 +54,13 @@ def test_an_agent_that_is_not_enabled_trades_nothing():
 
 @pytest.mark.parametrize("switch", ["trading", "buying"])
 def test_a_switch_of_the_profile_stops_entries(switch):
-    assert said(ready(agents=anna(**{switch: False}))) == "trading_off"
+    assert said(ready(agents=anna(**{switch: False}))) == f"{switch}_off"
 
 
 def test_buying_off_lets_shorts_through_and_selling_off_longs():
     assert requests(ready(agents=anna(buying=False)).signal("short"))
     assert requests(ready(agents=anna(selling=False)).signal("long"))
-    assert said(ready(agents=anna(selling=False)), "short") == "trading_off"
+    assert said(ready(agents=anna(selling=False)), "short") == "selling_off"
 
 
 def test_a_side_that_is_not_the_agents():
@@ -309,6 +309,8 @@ def test_the_checks_are_in_the_order_of_the_design():
     told = [
         "agent_inactive",
         "trading_off",
+        "buying_off",
+        "selling_off",
         "side_not_allowed",
         "engine_not_followed",
         "strength_low",

@@ -24,6 +24,7 @@ from services.following.scanned import SCANNED
 from services.following.sources import Sources
 from services.following.views import LATELY, Fold, Followed, Views
 from services.gateway.routes.reading import READING
+from services.gateway.shapes.fields import WAIT
 from services.loading import configuration
 from tests.candles import path
 from tests.conftest import Topics as Create
@@ -39,7 +40,6 @@ from tests.story import COUNT, SEED, Topics, opened_of
 pytestmark = pytest.mark.kafka
 
 EXAMPLES = 15  # of each route and mode
-WAIT = re.compile(r"[0-9]{1,2}(\.[0-9]{1,3})?s?")
 CHECKED = (
     "not_a_server_error",
     "status_code_conformance",
@@ -130,7 +130,7 @@ def tried(operation: Any, mode: GenerationMode, token: str) -> None:
     )
     @given(case=operation.as_strategy(generation_mode=mode))
     def ask(case: Case[Any]) -> None:
-        if WAIT.fullmatch(str(case.query.get("wait", ""))):
+        if re.fullmatch(WAIT, str(case.query.get("wait", ""))):
             case.query["wait"] = "0.1"  # nobody answers here
         case.call_and_validate(headers=headers, checks=checks())
 

@@ -142,7 +142,11 @@ async def test_what_makes_no_sense_is_refused_with_a_reason_and_the_rest_goes_on
         for raw, status, kind in UNREADABLE:
             answer = await home.ask("POST", "/v1/signals", raw=raw, token=token)
             assert (answer.status, answer.kind) == (status, kind), (raw[:40], answer.raw)
-        well = await home.ask("POST", "/v1/signals", SIGNAL, token=token)
+        for wait in ("99s", "30.5", "-1", "5m", "soon", "", "1" * 100):
+            answer = await home.ask("POST", f"/v1/signals?wait={wait}", SIGNAL, token=token)
+            assert (answer.status, answer.kind) == (422, "invalid")
+            assert answer.body["detail"] == "wait: expected seconds from 0 to 30, as 5s"
+        well = await home.ask("POST", "/v1/signals?wait=0.1s", SIGNAL, token=token)
 
         assert found == WRONG
         assert well.status == 201

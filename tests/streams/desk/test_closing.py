@@ -102,6 +102,22 @@ async def test_a_shard_is_as_old_as_what_it_took_and_not_as_what_it_read_ahead()
     assert (read_ahead, taker.newest_timestamp_ms) == (0, 2_000)
 
 
+@pytest.mark.parametrize("venue", [None, Quiet()])
+async def test_a_word_of_people_does_not_make_a_shard_young(venue: Quiet | None) -> None:
+    """A desk that was minutes behind said it was 8 s: a signal from outside had overtaken."""
+    taker = taker_of(venue)
+    feed(taker, [tickers_out(0), ("matrix", row("A", 0)), exits_out(0)[0]])
+    await taker.fill()
+    feed(taker, [("tickers", ticker("A", 10)), tickers_out(20), exits_out(20)[0]], written_ms=1_000)
+    await taker.fill()
+    late = ("signals.external", signal("A", -5, source="me"))
+    feed(taker, [late, tickers_out(40), exits_out(40)[0]], written_ms=9_000)
+    await taker.fill()
+
+    assert taken(taker)[-1] == "me-A--5"
+    assert taker.newest_timestamp_ms == 1_000
+
+
 async def test_a_closing_paper_shard_takes_nothing() -> None:
     taker = taker_of(None)
     feed(taker, [tickers_out(0), ("matrix", row("A", 0)), exits_out(0)[0]])

@@ -1,6 +1,7 @@
 """Records in the order of things, without Kafka: cut anywhere, a successor goes on as it was."""
 
 import msgspec
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -196,6 +197,31 @@ def test_a_ticker_that_is_not_newer_than_its_symbols_newest_is_dropped_and_count
     assert take_all(order) == ["Ticker A 10"]
     assert order.dropped == 2
     assert order.low("tickers", 0) == 5
+
+
+@pytest.mark.parametrize(("ahead_ms_max", "late"), [(60 * MINUTE, True), (61 * MINUTE, False)])
+def test_what_people_send_waits_for_a_clock_that_is_not_too_far_behind(ahead_ms_max, late):
+    """A paper desk a minute behind at 60x took them at once, and refused them as `from_future`."""
+    order = Ordered(PARTS, WAITED, ahead_ms_max=ahead_ms_max)
+    for taken in (
+        record("tickers", 0, tickers_out(0)[1]),
+        record("matrix", 0, row("A", 0)),
+        record("exits", 0, ExitsOut(partition=0, at=START_MS)),
+    ):
+        order.feed(taken)
+    order.begin()
+    order.feed(record("commands", 0, signal("A", 61 * MINUTE, source="me")))
+    order.feed(record("tickers", 1, ticker("A", 10)))
+    order.feed(record("tickers", 2, tickers_out(10)[1]))
+    order.feed(record("exits", 1, ExitsOut(partition=0, at=START_MS + 10)))
+
+    found = order.take()
+
+    assert found is not None
+    assert (name(found.taken.event).split()[0], found.late) == (
+        "Signal" if late else "Ticker",
+        late,
+    )
 
 
 def test_an_order_by_arrival_takes_what_comes_and_reads_again_what_was_not_taken():

@@ -3,15 +3,15 @@
 import asyncio
 import secrets
 from collections.abc import Callable, Iterable, Mapping
+from itertools import chain
 from typing import Any
 
 from chandler.core.events import CandleSealed, Event, MatrixRow, Ticker
 from chandler.core.granularity import Granularity
 from chandler.core.trading import events as tr
 from chandler.streams.reader import Record
-from services.gateway.streaming.asked import Wants
 from services.gateway.streaming.frames import framed
-from services.gateway.streaming.telling.listening import Client, Listeners, View
+from services.gateway.streaming.telling.listening import Client, Frame, Listeners, View
 from services.gateway.streaming.telling.opened import Opened
 from services.gateway.streaming.telling.ring import Entry, Ring
 from services.gateway.streaming.telling.said import Commands, Said, encode, is_mark, message, said
@@ -63,10 +63,9 @@ class Hub:
         told = said(record, self.commands)
         if told is not None:
             place = f"{lane}:{record.offset}"
-            self.seq += 1
             frame = self._frame(told.type, told.rest, place)
             kept = told._replace(rest=b"")  # the frame has it
-            self.ring.add(Entry(self.seq, kept, lane, record.offset, frame))
+            self.ring.add(Entry(frame.seq, kept, lane, record.offset, frame.data))
             self._tell(told, frame)
         for each in self._progress:
             if not each.done():
@@ -99,11 +98,11 @@ class Hub:
             case CandleSealed():
                 self._forming.sealed(event)
 
-    def _tell(self, told: Said, frame: bytes) -> None:
+    def _tell(self, told: Said, frame: Frame) -> None:
         for view, clients in self.listeners:
             if view.hears(told):
                 for client in clients:
-                    client.event(self.seq, frame)
+                    client.event(frame)
 
     # What is now, at its own pace.
 
@@ -117,34 +116,28 @@ class Hub:
 
     def tell_prices(self) -> None:
         """What changed since the last time; all where that has not gone out yet."""
-        self.seq += 1  # one for all of a turn: so it falls for nobody
         self._states("prices", self._prices)
         moved, self._moved = self._moved, set()
-        frames: dict[tuple[str, Granularity], bytes] = {}
+        hears: dict[tuple[str, Granularity], list[Iterable[Client]]] = {}
         for view, clients in self.listeners:
-            if "candles" not in view.wants.topics:
-                continue
-            for symbol in view.wants.symbols & moved:
-                for granularity in self._wanted(view.wants):
-                    if (symbol, granularity) not in frames:
-                        rest = self._forming.members(symbol, granularity)
-                        frames[symbol, granularity] = rest and self._frame("candle", rest)
-                    if frame := frames[symbol, granularity]:
-                        for client in clients:
-                            client.state(("candle", symbol, granularity), frame)
+            for series in view.series(moved, self.granularities):
+                hears.setdefault(series, []).append(clients)
+        for series, groups in hears.items():
+            if rest := self._forming.members(*series):
+                frame = self._frame("candle", rest)  # goes out at once: numbers fall for nobody
+                for client in chain.from_iterable(groups):
+                    client.state(("candle", *series), frame)
 
     def tell_matrix(self) -> None:
         """As prices."""
-        self.seq += 1
         self._states("matrix", self._notes)
 
     def tell_marks(self) -> None:
         """Of positions that only have another mark."""
-        self.seq += 1
         marks, self._marks = self._marks, {}
         for id_, event in marks.items():
             told = marked(event)
-            frame = b""
+            frame = None
             for view, clients in self.listeners:
                 if view.hears(told):
                     frame = frame or self._frame(told.type, told.rest)
@@ -153,7 +146,6 @@ class Hub:
 
     def tell_agents(self, rows: Iterable[Mapping[str, Any]]) -> None:
         """How the agents stand, to each who sees some of them."""
-        self.seq += 1
         rows = list(rows)
         for view, clients in self.listeners:
             if "positions" in view.wants.topics:
@@ -164,7 +156,6 @@ class Hub:
 
     def tell_ping(self) -> None:
         """To all, with where the topics are by now."""
-        self.seq += 1
         frame = self._frame("ping", encode({"places": self.places()})[1:-1])
         for client in self.listeners.clients:
             client.state("ping", frame)
@@ -174,7 +165,7 @@ class Hub:
             return
         for old in [each for each in self._wholes if each[0] == topic]:
             del self._wholes[old]
-        frames: dict[tuple[frozenset[str], bool], bytes] = {}
+        frames: dict[tuple[frozenset[str], bool], Frame | None] = {}
         for view, clients in self.listeners:
             if topic not in view.wants.topics:
                 continue
@@ -184,7 +175,7 @@ class Hub:
                 if key not in frames:
                     late = key[1]
                     rest = self._whole(topic, symbols) if late else kept.members(symbols)
-                    frames[key] = rest and self._frame(TYPES[topic], rest)
+                    frames[key] = self._frame(TYPES[topic], rest) if rest else None
                 if frame := frames[key]:
                     client.state(topic, frame)
         kept.changed.clear()
@@ -202,7 +193,6 @@ class Hub:
     def attach(self, client: Client, view: View) -> None:
         """From the next message on; the states come at once, whole."""
         self.listeners.add(client, view)
-        self.seq += 1
         for topic, type_ in TYPES.items():
             if topic in view.wants.topics:
                 frame = self._frame(type_, self._whole(topic, view.wants.symbols))
@@ -228,24 +218,22 @@ class Hub:
             finally:
                 self._progress.discard(moved)
 
-    def own(self, type_: str, rest: bytes) -> bytes:
-        """A message for one client: its number is that of the newest one that it stands behind."""
-        return framed(message(type_, self.seq, self._now_ms(), rest))
+    def own(self, type_: str, rest: bytes) -> Frame:
+        """A message for one client."""
+        return self._frame(type_, rest)
 
-    def last(self, rest: bytes) -> bytes:
-        """An error, before all that still waits for the client: so it has no number."""
-        return framed(message("error", 0, self._now_ms(), rest))
+    def last(self, rest: bytes, sent: int) -> bytes:
+        """An error, before all that still waits for the client: it has the number of the last."""
+        return framed(message("error", sent, self._now_ms(), rest))
 
     def old(self, told: Said, place: str) -> bytes:
-        """A message of before this stream: it has no number."""
+        """A message of before what the client has heard of this stream: its number is 0."""
         return framed(message(told.type, 0, self._now_ms(), told.rest, place))
 
-    def _frame(self, type_: str, rest: bytes, place: str = "") -> bytes:
-        return framed(message(type_, self.seq, self._now_ms(), rest, place))
-
-    def _wanted(self, wants: Wants) -> list[Granularity]:
-        chosen = wants.granularities
-        return [each for each in self.granularities if not chosen or each in chosen]
+    def _frame(self, type_: str, rest: bytes, place: str = "") -> Frame:
+        """The next message. What one client hears of a turn is made in the order of its queue."""
+        self.seq += 1
+        return Frame(self.seq, framed(message(type_, self.seq, self._now_ms(), rest, place)))
 
 
 async def _every(seconds: float, work: Callable[[], None]) -> None:

@@ -1,9 +1,10 @@
 """Who listens: clients that see and want the same share a view, and with it every frame."""
 
 import asyncio
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Set
 from typing import NamedTuple
 
+from chandler.core.granularity import Granularity
 from services.gateway.caller import Caller
 from services.gateway.streaming.asked import Wants
 from services.gateway.streaming.ended import End, EndedError
@@ -54,6 +55,24 @@ class View(NamedTuple):
             return False
         return self.allowed(said.audience)
 
+    def series(
+        self, symbols: Set[str], granularities: Iterable[Granularity]
+    ) -> Iterator[tuple[str, Granularity]]:
+        """Of which of these it wants candles."""
+        wants = self.wants
+        if "candles" in wants.topics:
+            for symbol in wants.symbols & symbols:
+                for granularity in granularities:
+                    if not wants.granularities or granularity in wants.granularities:
+                        yield symbol, granularity
+
+
+class Frame(NamedTuple):
+    """A message as it goes out, or several."""
+
+    seq: int  # its number, of several the greatest
+    data: bytes
+
 
 class Client:
     """What waits for one socket, in order. A state that waits is replaced by its newer one."""
@@ -67,19 +86,20 @@ class Client:
         self.over = asyncio.Event()
         self.view: View | None = None  # None: it is not attached yet
         self.heard_s = 0.0  # monotonic, of its last word
-        self._waiting: dict[object, bytes] = {}
+        self.sent = 0  # the number of the newest message that went out
+        self._waiting: dict[object, Frame] = {}
         self._events = 0
 
-    def event(self, seq: int, frame: bytes) -> None:
+    def event(self, frame: Frame) -> None:
         """Something happened. A client for whom too much waits is ended: it comes back."""
         if self._events >= EVENTS_MAX:
             self.end(End.SLOW, SLOW)
             return
         self._events += 1
-        self._waiting[seq] = frame
+        self._waiting[frame.seq] = frame
         self.wake.set()
 
-    def state(self, key: object, frame: bytes) -> None:
+    def state(self, key: object, frame: Frame) -> None:
         """How something is now."""
         self._waiting.pop(key, None)
         self._waiting[key] = frame
@@ -89,18 +109,19 @@ class Client:
         """Whether a state has not gone out yet."""
         return key in self._waiting
 
-    def take(self) -> bytes:
-        """What waits, up to WRITE_BYTES_MAX and at least one frame; b"": nothing."""
-        frames, size = [], 0
+    def take(self) -> Frame:
+        """What waits, up to WRITE_BYTES_MAX and at least one frame; no data: nothing."""
+        frames: list[bytes] = []
+        seq = size = 0
         while self._waiting and size < WRITE_BYTES_MAX:
             key = next(iter(self._waiting))
-            frame = self._waiting.pop(key)
+            seq, data = self._waiting.pop(key)
             self._events -= isinstance(key, int)
-            frames.append(frame)
-            size += len(frame)
+            frames.append(data)
+            size += len(data)
         if self._waiting:
             self.wake.set()
-        return frames[0] if len(frames) == 1 else b"".join(frames)
+        return Frame(seq, frames[0] if len(frames) == 1 else b"".join(frames))
 
     def end(self, end: End, detail: str) -> None:
         """It is told why, and closed. The first reason counts."""

@@ -179,8 +179,7 @@ def _members(**members: Any) -> bytes:
 
 
 def message(type_: str, seq: int, at_ms: int, rest: bytes, place: str = "") -> bytes:
-    """The whole message as JSON. `seq` 0: it has no place in the stream, and no number."""
-    number = f'"seq":{seq},' if seq else ""
+    """The whole message as JSON. `seq` 0: it has no place in the stream."""
     where = f',"place":"{place}"' if place else ""
-    head = f'{{"type":"{type_}",{number}"at_ms":{at_ms}{where}'.encode()
+    head = f'{{"type":"{type_}","seq":{seq},"at_ms":{at_ms}{where}'.encode()
     return b"".join((head, b"," if rest else b"", rest, b"}"))

@@ -233,12 +233,33 @@ async def test_places_of_another_kafka_are_told_so(world, gateways, monkeypatch)
     await happen(world, "orders", *orders(0, 3))
     await gateways.start()
     mine = Client(gateways.port, "olga")
-    mine.last = {"stream": "another", "seq": 7, "places": {"orders:0": 10**9}}
+    mine.last = {
+        "stream": "another",
+        "seq": 7,
+        "places": {f"orders:{partition}": 10**9 for partition in range(PARTITIONS)},
+    }
     async with mine.there():
         await mine.until(lambda: mine.initial)
 
     assert mine.orders == []
-    assert "REST" in mine.connected[0]["lost"]
+    assert "not of these topics" in mine.connected[0]["lost"]
+
+
+@pytest.mark.parametrize(
+    "last", [{"stream": "another", "seq": 10**12, "places": {}}, {"seq": 7}, {}]
+)
+async def test_a_client_that_does_not_say_where_it_was_is_told_so(world, gateways, last):
+    """It was told that nothing was lost."""
+    await happen(world, "orders", *orders(0, 3))
+    await gateways.start()
+    mine = Client(gateways.port, "olga")
+    mine.last = {"stream": "", "seq": 0, "places": {}, **last}
+    async with mine.there():
+        await mine.until(lambda: mine.initial)
+
+    assert mine.orders == []
+    assert "places" in mine.connected[0]["lost"]
+    assert mine.connected[0]["resumed"] == ""
 
 
 async def test_a_position_that_was_opened_and_ended_meanwhile_is_told_and_not_shown(

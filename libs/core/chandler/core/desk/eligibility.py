@@ -9,17 +9,10 @@ from typing import NamedTuple
 
 from chandler.core.desk.config import Desk, ResolvedAgent
 from chandler.core.desk.sizing import Order
-from chandler.core.desk.state import (
-    AgentState,
-    available,
-    day_of,
-    is_on,
-    opening,
-    slots,
-)
+from chandler.core.desk.state import AgentState, available, day_of, is_on, opening, slots
 from chandler.core.events import Signal
 from chandler.core.granularity import DAY_MS, MINUTE_MS, utc
-from chandler.core.trading.events import Direction, Quote, Seen
+from chandler.core.trading.events import Direction, Quote, Seen, Switch
 from chandler.core.trading.matching import impact_percent, last_of
 from chandler.core.trading.modes import Leg, beyond, protects
 from chandler.core.trading.money import (
@@ -91,12 +84,16 @@ def agent_active(look: Look) -> str:
     return "" if look.agent.config.enabled else "the agent is not enabled in the profile"
 
 
-def trading_on(look: Look) -> str:
-    config, symbol = look.agent.config, look.signal.symbol
-    for switch in ("trading", "buying" if look.side == "long" else "selling"):
-        if not is_on(look.state, switch, symbol, default=bool(getattr(config, switch))):
-            return f"{switch} is off for {symbol} or the agent: turn it on first"
-    return ""
+def switched_on(switch: Switch, *sides: Direction) -> Callable[[Look], str]:
+    """The check of one switch, which holds for these sides."""
+
+    def check(look: Look) -> str:
+        default, symbol = bool(getattr(look.agent.config, switch)), look.signal.symbol
+        if look.side not in sides or is_on(look.state, switch, symbol, default=default):
+            return ""
+        return f"{switch} is off for {symbol} or the agent: turn it on first"
+
+    return check
 
 
 def account_works(look: Look) -> str:
@@ -159,7 +156,7 @@ def not_from_future(look: Look) -> str:
     ahead_ms = look.signal.close_ms - look.at
     if ahead_ms <= FUTURE_MS_MAX * max(1.0, look.desk.pace):
         return ""
-    return f"it is {ahead_ms} ms ahead of {utc(look.at)}: expected at most a minute"
+    return f"it is {ahead_ms} ms ahead of {utc(look.at)}: the desk is behind, or a clock is wrong"
 
 
 def signal_fresh(look: Look) -> str:
@@ -191,17 +188,18 @@ def guard_fresh(look: Look) -> str:
 
 
 def no_short_in_a_pump(look: Look) -> str:
-    guard = look.seen.guard
-    if not guard_asked(look) or look.side != "short" or guard is None or not guard.blocks("short"):
-        return ""
-    return f"{look.signal.symbol} is pumped since {utc(guard.since_ms)} by {guard.change:.1%}"
+    return _blocked(look, "short", "is pumped")
 
 
 def no_long_in_a_crash(look: Look) -> str:
+    return _blocked(look, "long", "crashes")
+
+
+def _blocked(look: Look, side: Direction, how: str) -> str:
     guard = look.seen.guard
-    if not guard_asked(look) or look.side != "long" or guard is None or not guard.blocks("long"):
+    if look.side != side or not guard_asked(look) or guard is None or not guard.blocks(side):
         return ""
-    return f"{look.signal.symbol} crashes since {utc(guard.since_ms)} by {guard.change:.1%}"
+    return f"{look.signal.symbol} {how} since {utc(guard.since_ms)} by {guard.change:.1%}"
 
 
 def price_fresh(look: Look) -> str:
@@ -347,7 +345,9 @@ def impact_bearable(look: Look) -> str:
 BEFORE_PLAN: tuple[Rule, ...] = (
     Rule("processed", not_processed, closes=True),
     Rule("agent_inactive", agent_active, closes=True, adds=True),
-    Rule("trading_off", trading_on, adds=True),
+    Rule("trading_off", switched_on("trading", "long", "short"), adds=True),
+    Rule("buying_off", switched_on("buying", "long"), adds=True),
+    Rule("selling_off", switched_on("selling", "short"), adds=True),
     Rule("no_account", account_works, closes=True, adds=True),
     Rule("unreconciled", account_agrees, adds=True),
     Rule("side_not_allowed", side_allowed),

@@ -17,6 +17,7 @@ from chandler.core.trading.events import (
     TickersOut,
 )
 from chandler.core.watermarks import (
+    AHEAD_MS_MAX,
     CloseMarks,
     Held,
     Merge,
@@ -55,7 +56,8 @@ class Ordered:
     `parts`: topic → partitions. `waited`: the topics among them that say how far they are out;
     signals do by the rows of matrix, which has to be among `parts`, too. `gated`: the symbol
     whose guard an event waits for, or "". `past`: gets what was taken before, and pumps' states.
-    `start`: where reading begins, where that is before what was not taken.
+    `start`: where reading begins, where that is before what was not taken. `ahead_ms_max`: what
+    nobody waits for is taken at once where it is further ahead of the clock.
     """
 
     def __init__(
@@ -67,7 +69,9 @@ class Ordered:
         gated: Callable[[Event], str] = lambda _: "",
         past: Callable[[Event], None] = lambda _: None,
         start: Offset | None = None,
+        ahead_ms_max: int = AHEAD_MS_MAX,
     ) -> None:
+        self._ahead_ms_max = ahead_ms_max
         self._parts = {topic: tuple(partitions) for topic, partitions in parts.items()}
         self._waited = {topic: self._parts[topic] for topic in waited}
         self._gated = gated
@@ -79,7 +83,7 @@ class Ordered:
 
     def _restore(self, kept: OrderKept, start: Offset | None = None) -> None:
         ranks = {topic: rank_of(topic) for topic in self._waited}
-        self._merge: Merge[Taken] = Merge(self._waited, ranks, kept.merged)
+        self._merge: Merge[Taken] = Merge(self._waited, ranks, kept.merged, self._ahead_ms_max)
         self._positions = Positions(self._parts, kept, start)
         self._faulty: deque[Taken] = deque()
         self._shards = {

@@ -15,8 +15,8 @@ import msgspec
 from chandler.core.events import DeadLetter, Event, FundingRate, Instrument, Symbol, Ticker
 from chandler.core.stage import Output
 from chandler.core.trading.events import Command, OrderFilled, PumpState, Seen, WindowClosed
-from chandler.core.watermarks import Held, Market
-from chandler.streams.exact.arrived import Arrived
+from chandler.core.watermarks import AHEAD_MS_MAX, Held, Market
+from chandler.streams.exact.arrived import UNTIMED, Arrived
 from chandler.streams.exact.fetched import Ahead, Next, Offset, OrderKept, decoded, letter
 from chandler.streams.exact.journal import (
     Batch,
@@ -62,6 +62,9 @@ class Shard(msgspec.Struct, frozen=True, kw_only=True):
     # How long a shard that never ran waits for signals to come to where the tickers are, while
     # none come. What it would begin without is late, and a backtest would decide it in its place.
     patience_s: float = 0.0
+    # How far ahead of a paper shard's clock what people send may be: further is a wrong clock, and
+    # nearer a shard that is behind. Event time: longer on an accelerated clock.
+    ahead_ms_max: int = AHEAD_MS_MAX
 
 
 class Inbox:
@@ -169,7 +172,7 @@ class Taker(Generic[S]):
             for agent, raw in found.states.items()
         }
         self.newest = -1  # at of the newest ticker that was read
-        self.newest_timestamp_ms = 0
+        self.newest_timestamp_ms = 0  # of what was taken, but for people's words: they overtake
         self.told = -1  # the clock that was told last
         self._beat_at = 0.0
         self._snapshot_at = 0.0
@@ -185,7 +188,15 @@ class Taker(Generic[S]):
         if self._shard.live:
             heeds = self._fold.heeds
             return Arrived(parts, kept, past=self.market.take, start=start, heeds=heeds)
-        order = Ordered(parts, WAITED, kept, gated=self._gate, past=self.market.take, start=start)
+        order = Ordered(
+            parts,
+            WAITED,
+            kept,
+            gated=self._gate,
+            past=self.market.take,
+            start=start,
+            ahead_ms_max=self._shard.ahead_ms_max,
+        )
         for symbol, at in self.market.guarded().items():
             order.open(symbol, at)
         return order
@@ -251,7 +262,8 @@ class Taker(Generic[S]):
 
     async def _take(self, turn: Next) -> None:
         taken = turn.taken
-        self.newest_timestamp_ms = max(self.newest_timestamp_ms, taken.timestamp_ms)
+        if taken.topic not in UNTIMED:
+            self.newest_timestamp_ms = max(self.newest_timestamp_ms, taken.timestamp_ms)
         self.batch.started = self.batch.started or time.perf_counter()
         self.batch.takes += 1
         if turn.late:

@@ -111,7 +111,8 @@ export class Stream {
   place(message) {
     this.last ??= { stream: "", seq: 0, places: {} };
     if (typeof message.stream === "string" && message.stream) this.last.stream = message.stream;
-    if (Number.isInteger(message.seq)) this.last.seq = message.seq;
+    if (message.type === "connected") this.last.seq = message.seq;
+    else if (message.seq > this.last.seq) this.last.seq = message.seq;
     const { places } = this.last;
     if (typeof message.place === "string") {
       const cut = message.place.lastIndexOf(":");

@@ -2,6 +2,8 @@
 import { dress, make, say } from "../parts/elements.js";
 import { count, duration } from "../parts/format.js";
 
+const BEHIND_S = 30; // of a service's work behind its inputs: then it is told
+
 // A row of figures, each with a line beneath it.
 export function tileRow(names) {
   const parts = names.map((name) => {
@@ -40,9 +42,11 @@ export function healthy(list, services) {
         make(
           "span",
           { class: "lag" },
-          each.lag
-            ? `lag ${count(each.lag)}`
-            : each.age_s !== null && each.age_s > 20
+          each.behind_s > BEHIND_S
+            ? `${duration(each.behind_s * 1_000)} behind`
+            : each.lag
+              ? `lag ${count(each.lag)}`
+              : each.age_s !== null && each.age_s > 20
               ? duration(each.age_s * 1_000)
               : "",
         ),
@@ -52,4 +56,6 @@ export function healthy(list, services) {
 }
 
 export const toneOfState = (each) =>
-  each.ready ? "good" : each.state === "starting" || each.state === "behind" ? "warn" : "bad";
+  each.ready && each.behind_s > BEHIND_S
+    ? "warn"
+    : each.ready ? "good" : each.state === "starting" || each.state === "behind" ? "warn" : "bad";

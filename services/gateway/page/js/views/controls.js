@@ -83,9 +83,9 @@ export function show(root, { signal: left }) {
         "div",
         { class: "column" },
         panel("Forced order", {}, forceBox),
-        panel("Last commands", {}, commands.element),
         panel("Limits", {}, limitBox),
       ),
+      make("div", { class: "whole" }, panel("Last commands", {}, commands.element)),
     ),
   );
 

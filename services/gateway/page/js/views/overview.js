@@ -128,13 +128,16 @@ export function show(root, { signal: left }) {
     ),
   );
 
-  // Money on paper and real money are never summed up: the tiles are of one mode.
+  // Money on paper and real money are never mixed: all that is shown is of one mode.
+  const ofMode = () => known.agents.filter((each) => !known.mode || each.mode === known.mode);
+  function openOfMode() {
+    const names = new Set(ofMode().map((each) => each.agent));
+    return [...live.positions.values()].filter((each) => !known.mode || names.has(each.agent));
+  }
   function figures() {
     const total = known.totals.find((each) => each.mode === known.mode);
-    const mine = new Set(
-      known.agents.filter((each) => each.mode === known.mode).map((each) => each.agent),
-    );
-    const open = [...live.positions.values()].filter((each) => mine.has(each.agent));
+    const mine = ofMode();
+    const open = openOfMode();
     const pnl = open.map(pnlOf).filter(Number.isFinite);
     const unrealised = pnl.reduce((all, each) => all + each, 0);
     const falls = known.curves
@@ -159,9 +162,9 @@ export function show(root, { signal: left }) {
       "deepest agent now",
       falls.length ? tone(-Math.max(...falls)) : "",
     );
-    tiles.set(4, count(open.length), `${mine.size} ${mine.size === 1 ? "agent" : "agents"}`);
+    tiles.set(4, count(open.length), `${mine.length} ${mine.length === 1 ? "agent" : "agents"}`);
     tiles.set(5, gain(total?.pnl), "realised, after fees", tone(total?.pnl));
-    say(openCount, live.positions.size ? count(live.positions.size) : "");
+    say(openCount, open.length ? count(open.length) : "");
   }
   function modes() {
     const names = known.totals.map((each) => each.mode);
@@ -172,13 +175,15 @@ export function show(root, { signal: left }) {
       known.mode,
       (mode) => {
         known.mode = mode;
+        agents.set(ofMode());
+        held();
         drawn();
       },
     );
     ofMoney.replaceChildren(names.length > 1 ? pick.element : "");
   }
   function held() {
-    positions.set([...live.positions.values()]);
+    positions.set(openOfMode());
     figures();
   }
   function priced() {
@@ -237,9 +242,9 @@ export function show(root, { signal: left }) {
         ]);
         known.agents = found.items;
         known.totals = money.totals;
-        agents.set(known.agents);
         modes();
-        figures();
+        agents.set(ofMode());
+        held();
       }),
       part(signals, async () => {
         known.signals = (await get("/signals", { limit: SIGNALS_SHOWN }, left)).items;

@@ -32,7 +32,7 @@ export function show(root, { signal: left }) {
         label: "State",
         value: (row) => row.state,
         cell: (row) => row.state,
-        tone: (row) => (row.ready ? "" : "warn"),
+        tone: (row) => (toneOfState(row) === "good" ? "" : "warn"),
       },
       { label: "Lag", number: true, value: (row) => row.lag, cell: (row) => count(row.lag) },
       {
