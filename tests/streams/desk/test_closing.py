@@ -118,6 +118,20 @@ async def test_a_word_of_people_does_not_make_a_shard_young(venue: Quiet | None)
     assert taker.newest_timestamp_ms == 1_000
 
 
+async def test_what_comes_too_late_does_not_make_a_shard_young() -> None:
+    taker = taker_of(None)
+    feed(taker, [tickers_out(0), ("matrix", row("A", 0)), exits_out(0)[0]])
+    await taker.fill()
+    feed(taker, [("tickers", ticker("A", 10)), tickers_out(20), exits_out(20)[0]], written_ms=1_000)
+    await taker.fill()
+    late = ("signals", signal("A", -5))
+    feed(taker, [late, tickers_out(40), exits_out(40)[0]], written_ms=9_000)
+    await taker.fill()
+
+    assert taken(taker)[-1] == "engine-A--5"
+    assert taker.newest_timestamp_ms == 1_000
+
+
 async def test_a_closing_paper_shard_takes_nothing() -> None:
     taker = taker_of(None)
     feed(taker, [tickers_out(0), ("matrix", row("A", 0)), exits_out(0)[0]])
