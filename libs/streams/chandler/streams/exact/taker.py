@@ -16,7 +16,7 @@ from chandler.core.events import DeadLetter, Event, FundingRate, Instrument, Sym
 from chandler.core.stage import Output
 from chandler.core.trading.events import Command, OrderFilled, PumpState, Seen, WindowClosed
 from chandler.core.watermarks import AHEAD_MS_MAX, Held, Market
-from chandler.streams.exact.arrived import UNTIMED, Arrived
+from chandler.streams.exact.arrived import Arrived
 from chandler.streams.exact.fetched import Ahead, Next, Offset, OrderKept, decoded, letter
 from chandler.streams.exact.journal import (
     Batch,
@@ -172,7 +172,7 @@ class Taker(Generic[S]):
             for agent, raw in found.states.items()
         }
         self.newest = -1  # at of the newest ticker that was read
-        self.newest_timestamp_ms = 0  # of what was taken in its place: the rest has overtaken
+        self.newest_timestamp_ms = 0  # of the market: what follows from it is new, and as old as it
         self.told = -1  # the clock that was told last
         self._beat_at = 0.0
         self._snapshot_at = 0.0
@@ -262,7 +262,7 @@ class Taker(Generic[S]):
 
     async def _take(self, turn: Next) -> None:
         taken = turn.taken
-        if taken.topic not in UNTIMED and not turn.late:
+        if taken.topic == "tickers" and not turn.late:
             self.newest_timestamp_ms = max(self.newest_timestamp_ms, taken.timestamp_ms)
         self.batch.started = self.batch.started or time.perf_counter()
         self.batch.takes += 1
