@@ -5,10 +5,12 @@ from services.profile import Profile
 
 
 def url(installation: Installation, profile: Profile) -> str:
-    """Without a slash at its end. The first of gateway.hosts, where one is named: a proxy's."""
+    """Without a slash at its end: a proxy's, as gateway.hosts or CHANDLER_GATEWAY_ADDRESS say."""
     tls = bool(profile.gateway.tls_cert)
     for host in profile.gateway.hosts:
         return f"https://{host}"
+    if installation.gateway_address:
+        return installation.gateway_address
     host = installation.http_host
     if host in ("0.0.0.0", "::", ""):  # noqa: S104 - everywhere: from here it is loopback
         host = LOOPBACK

@@ -58,7 +58,7 @@ class Guard:
     ) -> None:
         """`hosts`: names that it is reached by, beside loopback's; `any_host`: none is refused."""
         self._app = app
-        self._hosts = LOOPBACK_NAMES | {host.casefold() for host in hosts}
+        self._hosts = LOOPBACK_NAMES | {_name(host) for host in hosts}
         self._any_host = any_host
         self._buckets = Buckets(address_per_second)
         self._metrics = metrics or Metrics()
@@ -126,8 +126,7 @@ class Guard:
 
     def _known(self, host: str) -> bool:
         """A page of elsewhere whose name leads to this machine is refused by its name."""
-        name = re.sub(r":[0-9]+$", "", host).casefold()
-        return self._any_host or name in self._hosts
+        return self._any_host or _name(host) in self._hosts
 
     def _with(self, scope: Scope, headers: Iterable[Any]) -> list[Any]:
         found = list(headers)
@@ -136,6 +135,11 @@ class Guard:
         if scope["path"].startswith("/v1") and b"cache-control" not in there:
             found.append((b"cache-control", b"no-store"))
         return found
+
+
+def _name(host: str) -> str:
+    """A host without its port."""
+    return re.sub(r":[0-9]+$", "", host).casefold()
 
 
 def _block(address: str) -> str:

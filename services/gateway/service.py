@@ -8,6 +8,7 @@ import ipaddress
 import os
 import time
 from typing import get_args
+from urllib.parse import urlsplit
 
 from fastapi import APIRouter
 
@@ -108,11 +109,13 @@ def parts_of(context: Context, store: Store) -> tuple[Parts, Sending]:
 
 def guarded(context: Context, parts: Parts) -> Guard:
     """The whole application."""
-    gateway, host = context.profile.gateway, context.installation.http_host
+    gateway, here = context.profile.gateway, context.installation
+    reached = urlsplit(here.gateway_address).netloc
+    hosts = [*gateway.hosts, *([reached] if reached else [])]
     return Guard(
         make_app(parts, ROUTERS, PAGES),
-        hosts=gateway.hosts,
-        any_host=not (_is_loopback(host) or gateway.hosts),
+        hosts=hosts,
+        any_host=not (_is_loopback(here.http_host) or hosts),
         tls=bool(gateway.tls_cert),
         address_per_second=gateway.address_requests_per_second,
         metrics=context.metrics,

@@ -11,6 +11,7 @@ from typing import Any
 import aiohttp
 import pytest
 
+from chandler.streams.settings import SettingsError, installation
 from services.gateway import serving
 from services.gateway.guarding import BODY_BYTES_MAX, Guard
 from services.layers import ConfigurationError
@@ -71,6 +72,27 @@ async def test_in_a_container_the_hosts_that_are_named_are_the_only_ones(tmp_pat
     async with door(tmp_path, profile(gateway=named), CHANDLER_HTTP_HOST="0.0.0.0") as at:
         assert (await at.ask("GET", "/v1/me", headers={"Host": "trade.example"})).status == 401
         assert (await at.ask("GET", "/v1/me", headers={"Host": "elsewhere.example"})).status == 421
+
+
+async def test_in_a_container_it_is_reached_where_it_was_published(tmp_path: Path) -> None:
+    """Published on loopback it took any name: what a page of elsewhere was led to."""
+    reached = "http://desk.example:8080"
+    about = {"CHANDLER_HTTP_HOST": "0.0.0.0", "CHANDLER_GATEWAY_ADDRESS": reached + "/"}
+    async with door(tmp_path, profile(), **about) as at:
+        for host in ("desk.example:8080", "DESK.example", "127.0.0.1:29005"):
+            assert (await at.ask("GET", "/v1/me", headers={"Host": host})).status == 401
+        assert (await at.ask("GET", "/v1/me", headers={"Host": "elsewhere.example"})).status == 421
+        token = await at.token("olga")
+        link = await at.ask("POST", "/v1/users/vera/link", token=token)
+        assert link.body["url"].startswith(f"{reached}/#/setup/")
+
+
+@pytest.mark.parametrize(
+    "address", ["desk.example", "ftp://desk.example", "http://desk.example/page", "http://a b"]
+)
+def test_an_address_that_nobody_can_reach_is_refused(address: str) -> None:
+    with pytest.raises(SettingsError, match="CHANDLER_GATEWAY_ADDRESS"):
+        installation({"CHANDLER_GATEWAY_ADDRESS": address})
 
 
 async def test_a_body_is_counted_as_it_comes_whatever_its_header_says(at: Door) -> None:

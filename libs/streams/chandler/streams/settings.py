@@ -4,6 +4,7 @@ Data directory, ports, brokers and their security. Strategy and venue settings a
 """
 
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -19,6 +20,7 @@ PORT_TELEGRAM = 3  # of the stand-in
 PORT_ALERTS = 4  # where the notifier takes Alertmanager's in
 PORT_GATEWAY = 5  # REST, WebSocket and the page
 PORT_METRICS = 10  # + the service's place in the topology
+_ADDRESS = re.compile(r"https?://([A-Za-z0-9._-]+|\[[0-9a-fA-F:]+\])(:[0-9]{1,5})?")
 
 
 class SettingsError(Exception):
@@ -50,6 +52,7 @@ class Installation(msgspec.Struct, frozen=True, kw_only=True):
     http_host: str = LOOPBACK  # what services listen on
     simulator_host: str = LOOPBACK  # where the simulator is reached
     telegram_host: str = LOOPBACK  # where Telegram's stand-in is reached
+    gateway_address: str = ""  # where people reach the gateway: "http://127.0.0.1:29005"
 
     @property
     def embedded(self) -> bool:
@@ -72,6 +75,11 @@ def installation(environ: Mapping[str, str] = os.environ, root: Path | None = No
         raise SettingsError(
             f"CHANDLER_PORT_BASE is {base!r}: expected a number from 1024 to 65000, set another"
         )
+    address = environ.get("CHANDLER_GATEWAY_ADDRESS", "").rstrip("/")
+    if address and not _ADDRESS.fullmatch(address):
+        raise SettingsError(
+            f"CHANDLER_GATEWAY_ADDRESS is {address!r}: expected one as http://127.0.0.1:29005"
+        )
     data = environ.get("CHANDLER_DATA") or str((root or Path.cwd()) / ".chandler")
     return Installation(
         data=Path(data).resolve(),
@@ -92,4 +100,5 @@ def installation(environ: Mapping[str, str] = os.environ, root: Path | None = No
         http_host=environ.get("CHANDLER_HTTP_HOST") or LOOPBACK,
         simulator_host=environ.get("CHANDLER_SIMULATOR_HOST") or LOOPBACK,
         telegram_host=environ.get("CHANDLER_TELEGRAM_HOST") or LOOPBACK,
+        gateway_address=address,
     )
