@@ -1,7 +1,9 @@
 """What holds for every request: hosts, sizes, headers, nothing said of what is inside."""
 
 import asyncio
+import contextlib
 import logging
+import socket
 import ssl
 import subprocess
 from collections.abc import AsyncIterator
@@ -93,6 +95,24 @@ async def test_in_a_container_it_is_reached_where_it_was_published(tmp_path: Pat
 def test_an_address_that_nobody_can_reach_is_refused(address: str) -> None:
     with pytest.raises(SettingsError, match="CHANDLER_GATEWAY_ADDRESS"):
         installation({"CHANDLER_GATEWAY_ADDRESS": address})
+
+
+async def test_an_answer_goes_out_at_once() -> None:
+    """Heads waited for the client's acknowledgement before their bodies went out: 40 ms."""
+    made: asyncio.Future[asyncio.BaseTransport] = asyncio.get_running_loop().create_future()
+
+    class Heard(asyncio.Protocol):
+        def connection_made(self, transport: asyncio.BaseTransport) -> None:
+            made.set_result(transport)
+
+    with contextlib.closing(serving._listening("127.0.0.1", 0)) as listening:
+        server = await asyncio.get_running_loop().create_server(Heard, sock=listening)
+        _, writer = await asyncio.open_connection(*listening.getsockname())
+        connection = (await made).get_extra_info("socket")
+
+        assert connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+        writer.close()
+        server.close()
 
 
 async def test_a_body_is_counted_as_it_comes_whatever_its_header_says(at: Door) -> None:
