@@ -9,6 +9,11 @@ from fastapi.openapi.utils import get_openapi
 from services.gateway.parts import Parts
 from services.gateway.problems import SCHEMA, install, refusals
 
+SCHEMES = {
+    "token": {"type": "http", "scheme": "bearer", "description": "of POST /v1/login"},
+    "key": {"type": "apiKey", "in": "header", "name": "X-API-Key", "description": "ID.SECRET"},
+}
+
 
 def make_app(
     parts: Parts, routers: Iterable[APIRouter], pages: Iterable[APIRouter] = ()
@@ -36,7 +41,12 @@ def make_app(
             made = get_openapi(
                 title=app.title, version=app.version, summary=app.summary, routes=app.routes
             )
-            made.setdefault("components", {}).setdefault("schemas", {})["Problem"] = SCHEMA
+            components = made.setdefault("components", {})
+            components.setdefault("schemas", {})["Problem"] = SCHEMA
+            components["securitySchemes"] = SCHEMES
+            for operation in (each for path in made["paths"].values() for each in path.values()):
+                if {"401", "403"} <= operation["responses"].keys():  # it asks who calls
+                    operation["security"] = [{name: []} for name in SCHEMES]
             app.openapi_schema = made
         return app.openapi_schema
 

@@ -140,6 +140,7 @@ async def _serve(context: Context, parts: Parts, sending: Sending) -> None:
         async with served(app, host, port, context.profile.gateway):
             context.log.info("the page is at %s", url(context.installation, context.profile))
             await context.stop.wait()
+            sending.hearing.end()
         for task in following:
             task.cancel()
 

@@ -40,7 +40,7 @@ class Gate:
         self.now_ms = now_ms
         self._began_ms = now_ms()
         self._buckets = Buckets(per_second)
-        self._taken: dict[str, int] = {}  # signatures, and until when they are remembered
+        self._taken = store.signatures()  # and until when they are remembered
 
     async def caller(self, request: Any) -> Caller | None:
         """The Caller of a request; None: nobody brings anything. Problem 401, 429."""
@@ -117,6 +117,8 @@ class Gate:
                 "METHOD, PATH?QUERY, TIMESTAMP and SHA256(body), a line each",
             )
         self._once(given, now_ms)
+        if int(stamp) >= now_ms:  # or else what has begun since refuses it
+            self.store.put_signature(given, self._taken[given], now_ms)
         return self._of(key)
 
     def _once(self, given: str, now_ms: int) -> None:

@@ -24,6 +24,7 @@ create table if not exists keys (id text primary key, user text, name text, hash
 create table if not exists hooks (id text primary key, name text unique, hash text unique,
   user text, agents text, strength real, made_ms int);
 create table if not exists ended (session text primary key, until_ms int);
+create table if not exists signatures (signature text primary key, until_ms int);
 """
 
 
@@ -155,6 +156,16 @@ class Store:
 
     def ended(self, session: str) -> bool:
         return self._one("select 1 from ended where session = ?", session) is not None
+
+    # Signatures that a gateway which is started again would take once more.
+
+    def put_signature(self, signature: str, until_ms: int, now_ms: int) -> None:
+        self._do("delete from signatures where until_ms <= ?", now_ms)
+        self._do("insert or replace into signatures values (?, ?)", signature, until_ms)
+
+    def signatures(self) -> dict[str, int]:
+        """Until when each is remembered, in that order."""
+        return dict(self._all("select signature, until_ms from signatures order by until_ms"))
 
     def _one(self, words: str, *values: object) -> Any:
         with closing(self._database.execute(words, values)) as cursor:

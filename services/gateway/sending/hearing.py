@@ -25,6 +25,7 @@ class Hearing:
         self.heard = Heard(self._engines)
         self.trouble = NOT_YET  # why it may be old; "": it is as it is
         self._changed = asyncio.Event()
+        self._ended = False
 
     async def run(self) -> None:
         """Follows until it is cancelled; Kafka's outages are waited for."""
@@ -46,13 +47,18 @@ class Hearing:
             await asyncio.sleep(AGAIN_S)
 
     async def until(self, look: Callable[[Heard], R | None], within_s: float) -> R | None:
-        """What `look` finds, as soon as it finds something; None: not in time."""
+        """What `look` finds, as soon as it finds something; None: not in time, or it ends here."""
         with suppress(TimeoutError):
             async with asyncio.timeout(within_s):
-                while (found := look(self.heard)) is None:
+                while (found := look(self.heard)) is None and not self._ended:
                     await self._changed.wait()
                 return found
         return look(self.heard)
+
+    def end(self) -> None:
+        """Nobody waits any more: the answer is what is known by now."""
+        self._ended = True
+        self._wake()
 
     def _wake(self) -> None:
         """Whoever waits looks again; who waits from now on waits for the next change."""

@@ -13,6 +13,7 @@ from services.gateway.shapes.signals import SignalIn
 OLD_MS_MAX = 60_000  # of the venue's clock at 1x
 GRANULARITY = Granularity("1m")  # no engine's: an event has one
 KEY_OF_SIGNALS = "signal"
+ALIKE = 0.9  # one letter is wrong: another coin may be two away
 
 
 def signal_id(user: str, key: str) -> str:
@@ -65,7 +66,7 @@ def check(
 
 def unknown_symbol(name: str, symbols: Collection[str]) -> Problem:
     """422, with the nearest that there is."""
-    near = difflib.get_close_matches(name.upper(), symbols, 1, 0.6)
+    near = difflib.get_close_matches(name.upper(), symbols, 1, ALIKE)
     hint = f": the nearest is {near[0]}" if near else ": GET /v1/symbols lists them"
     return Problem(422, "unknown_symbol", f"{name[:40]} is not followed here{hint}")
 

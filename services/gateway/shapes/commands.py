@@ -27,7 +27,7 @@ What = Literal[
     "limit",
     "restart",
 ]
-AMOUNT = r"^-?[0-9]{1,15}(\.[0-9]{1,12})?$"
+WRITTEN = {"type": "string", "pattern": r"^-?[0-9]{1,15}(\.[0-9]{1,12})?$"}
 
 
 def _decimal(value: object) -> object:
@@ -45,7 +45,8 @@ Amount = Annotated[
     BeforeValidator(_decimal),
     Field(allow_inf_nan=False, max_digits=24, decimal_places=12),
     PlainSerializer(str, return_type=str),
-    WithJsonSchema({"type": "string", "pattern": AMOUNT}),
+    WithJsonSchema({"anyOf": [{"type": "number"}, WRITTEN]}, mode="validation"),
+    WithJsonSchema(WRITTEN, mode="serialization"),
 ]
 
 

@@ -5,7 +5,7 @@ import hashlib
 import hmac
 import re
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import jwt
@@ -238,7 +238,11 @@ async def test_a_key_ends_at_its_time_and_belongs_to_its_user(at: Door) -> None:
     assert (before.status, after.kind) == (200, "bad_key")
 
 
-async def test_a_signature_stands_for_a_key_once_and_for_half_a_minute(at: Door) -> None:
+Signed = Callable[..., dict[str, str]]
+
+
+async def signing(at: Door) -> Signed:
+    """Signs requests with a new key."""
     token = await at.token("olga")
     made = (await at.ask("POST", "/v1/keys", {"name": "bot", "scopes": ["read"]}, token=token)).body
 
@@ -248,6 +252,25 @@ async def test_a_signature_stands_for_a_key_once_and_for_half_a_minute(at: Door)
         mark = hmac.new(key.encode(), text.encode(), hashlib.sha256).hexdigest()
         return {"X-API-Key": made["id"], "X-Timestamp": str(stamp), "X-Signature": mark}
 
+    return signed
+
+
+async def test_a_signature_is_taken_once_whatever_begins_anew(tmp_path: Path) -> None:
+    """A stamp of the future came after a restart's: what was signed with it was taken again."""
+    async with door(tmp_path, profile()) as at:
+        signed = await signing(at)
+        well = signed("/v1/me", round(time.time() * 1_000) + 25_000)
+        first = await at.ask("GET", "/v1/me", headers=well)
+    async with door(tmp_path, profile()) as at:
+        again = await at.ask("GET", "/v1/me", headers=well)
+        fresh = signed("/v1/me", round(time.time() * 1_000) + 25_000)
+        other = await at.ask("GET", "/v1/me", headers=fresh)
+
+    assert (first.status, again.kind, other.status) == (200, "used_signature", 200)
+
+
+async def test_a_signature_stands_for_a_key_once_and_for_half_a_minute(at: Door) -> None:
+    signed = await signing(at)
     now = round(time.time() * 1_000)
     target = "/v1/me?a=%20b"
     well = signed(target, now)
@@ -258,7 +281,7 @@ async def test_a_signature_stands_for_a_key_once_and_for_half_a_minute(at: Door)
     early = await at.ask("GET", target, headers=signed(target, now + 40_000))
     before = await at.ask("GET", target, headers=signed(target, now - 20_000))
     body = await at.ask("GET", target, raw=b"{}", headers=signed(target, now + 2, b"[]"))
-    secret = await at.ask("GET", target, headers={**well, "X-Signature": made["secret"]})
+    secret = await at.ask("GET", target, headers={**well, "X-Signature": "secret"})
     empty = await at.ask("GET", target, headers={**well, "X-Timestamp": "soon"})
 
     assert first.status == 200

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from chandler.core.events import Signal
+from services.gateway.sending.signals import unknown_symbol
 from tests.services.gateway.house import DEADLINE_S, SIGNAL, Answer, House
 from tests.streams.exact_cluster import read
 
@@ -83,6 +84,34 @@ async def test_a_key_is_taken_once_also_by_the_next_gateway(home: House) -> None
         assert later.status == 200
         assert (other.status, other.kind) == (409, "key_reused")
         assert [each.id for each in await external(home)] == [first.body["id"]]
+
+
+async def test_who_waits_when_the_gateway_ends_is_told_what_is_known(home: House) -> None:
+    """It was a 500, in plain text, although Kafka had the signal."""
+    async with home.market():
+        async with home.serving() as context:
+            token = await home.token("olga")
+            await home.known(token)
+            asked = asyncio.create_task(
+                home.ask("POST", "/v1/signals?wait=30s", SIGNAL, token=token)
+            )
+            while not await external(home):
+                assert not asked.done()
+            context.stop.set()
+            answer = await asked
+
+        assert answer.status == 201
+        assert {each["outcome"] for each in answer.body["outcomes"]} == {"waiting"}
+
+
+@pytest.mark.parametrize(
+    ("wrong", "near"), [("BTCUSD", "BTCUSDT"), ("btcusdtt", "BTCUSDT"), ("LINKUSDT", "")]
+)
+def test_a_symbol_that_is_alike_is_another_one_only_where_a_letter_is_wrong(wrong, near) -> None:
+    """LINKUSDT was answered with INJUSDT, FILUSDT with WLDUSDT."""
+    said = unknown_symbol(wrong, ("BTCUSDT", "INJUSDT", "ETHUSDT")).detail
+
+    assert said.endswith(f"the nearest is {near}" if near else "GET /v1/symbols lists them")
 
 
 WRONG: list[tuple[dict[str, Any], str]] = [
