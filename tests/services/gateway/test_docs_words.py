@@ -37,7 +37,8 @@ async def typed(blocks: list[str], variables: dict[str, str]) -> list[Any]:
 
 async def test_what_the_document_has_people_type_does_what_it_says(home: House) -> None:
     blocks = [each for each in BLOCK.findall(DOCUMENT.read_text()) if "curl" in each]
-    ours = {"http://127.0.0.1:29005": home.url, '"you"': '"olga"', "agents/trend": "agents/anna"}
+    ours = {"http://127.0.0.1:29005": home.url, '"you"': '"olga"', '"trend"': '"anna"'}
+    ours["agents/trend"] = "agents/anna"
     for theirs, here in ours.items():
         assert any(theirs in each for each in blocks)
         blocks = [each.replace(theirs, here) for each in blocks]
@@ -47,11 +48,12 @@ async def test_what_the_document_has_people_type_does_what_it_says(home: House) 
         wanted = {"name": "test", "scopes": ["read", "signals"]}
         key = (await home.ask("POST", "/v1/keys", wanted, token=token)).body
 
-        setup, me, signal, patched = await typed(
+        setup, me, signal, paused, patched = await typed(
             blocks, {"LINK": link_for(home.data, "olga"), "KEY": f"{key['id']}.{key['secret']}"}
         )
 
     assert (setup["name"], me["name"], me["role"]) == ("olga", "olga", "owner")
     assert signal["id"]
-    assert {each["agent"] for each in signal["outcomes"]} == {"anna", "bert"}
+    assert [(each["agent"], each["outcome"]) for each in signal["outcomes"]] == [("anna", "order")]
+    assert (paused["what"], paused["agent"], paused["outcome"]) == ("pause", "anna", "done")
     assert [each["what"] for each in patched["items"]] == ["buying", "limit"]
