@@ -7,7 +7,7 @@ import pytest
 from tests.conftest import free_port_base
 from tests.simulation.system import System
 
-pytestmark = pytest.mark.kafka  # it waits more than it works
+pytestmark = [pytest.mark.kafka, pytest.mark.system]
 
 TELEGRAM_S_MAX = 600
 WORDS = ["--kills", "3", "--notices", "40", "--outage-s", "4", "--pause-s", "1.5", "--json"]
